@@ -1,0 +1,1 @@
+"""Gatehouse's machinery: the only package that runs. `gateway.app` is its composition root."""

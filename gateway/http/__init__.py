@@ -1,0 +1,1 @@
+"""The upstream HTTP client behind a seam of one method (`gateway.http.contract`)."""

@@ -1,0 +1,1 @@
+"""Public model name to route to upstream."""

@@ -1,0 +1,92 @@
+"""The settings that exist, with their units and defaults; `deploy/gateway.example.toml` shows every one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.settings.values import Duration, Name, SecretReference
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+
+
+class Server(_Section):
+    """Where the gateway listens and what it takes from a client."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    workers: int = Field(default=1, ge=1, le=64)
+    max_body_bytes: int = Field(default=4_194_304, ge=1024)
+    max_header_bytes: int = Field(default=32_768, ge=1024)
+    header_timeout: Duration = Field(default="10s")  # type: ignore[assignment]
+    body_timeout: Duration = Field(default="30s")  # type: ignore[assignment]
+    idle_timeout: Duration = Field(default="75s")  # type: ignore[assignment]
+    allowed_hosts: tuple[str, ...] = Field(default=("localhost", "127.0.0.1"), strict=False)
+    drain_grace: Duration = Field(default="3s")  # type: ignore[assignment]
+    drain_timeout: Duration = Field(default="30s")  # type: ignore[assignment]
+    idempotency_ttl: Duration = Field(default="24h")  # type: ignore[assignment]
+
+
+class Store(_Section):
+    """Where state lives: a folder, and the shared engines when one machine is outgrown."""
+
+    path: Path = Field(default=Path("var"), strict=False)
+    redis: str = ""
+    database: str = ""
+
+
+class UpstreamServer(_Section):
+    """A server that we call."""
+
+    kind: Literal["vllm", "openai", "fake"]
+    base_url: str = ""
+    api_key: SecretReference | None = None
+    max_in_flight: int = Field(default=256, ge=1)
+    connect_timeout: Duration = Field(default="2s")  # type: ignore[assignment]
+    first_byte_timeout: Duration = Field(default="60s")  # type: ignore[assignment]
+    idle_timeout: Duration = Field(default="30s")  # type: ignore[assignment]
+    max_answer_bytes: int = Field(default=16_777_216, ge=1024)
+
+
+class RouteUpstream(_Section):
+    """One server of a route: its name, the model's name there, its share of the traffic."""
+
+    name: Name
+    model: str = Field(min_length=1, max_length=256)
+    weight: int = Field(default=1, ge=0, le=1_000_000)
+
+
+class Route(_Section):
+    """A model name that callers ask for."""
+
+    upstreams: tuple[RouteUpstream, ...] = Field(min_length=1, strict=False)
+    max_output_tokens: int = Field(default=512, ge=1)
+    timeout: Duration = Field(default="120s")  # type: ignore[assignment]
+    chat_template_kwargs: tuple[str, ...] = Field(default=(), strict=False)
+
+
+class App(_Section):
+    """An application of a tenant."""
+
+    routes: tuple[str, ...] = Field(default=("*",), strict=False)
+
+
+class Tenant(_Section):
+    """Who pays: the routes that it may use (names, or "*" for all) and its apps."""
+
+    routes: tuple[str, ...] = Field(default=("*",), strict=False)
+    apps: dict[Name, App] = Field(default_factory=dict)
+
+
+class Settings(_Section):
+    """All of gateway.toml. `folder` is where the file lies: relative paths start there."""
+
+    server: Server = Field(default_factory=Server)
+    store: Store = Field(default_factory=Store)
+    upstreams: dict[Name, UpstreamServer] = Field(default_factory=dict)
+    routes: dict[Name, Route] = Field(default_factory=dict)
+    tenants: dict[Name, Tenant] = Field(default_factory=dict)

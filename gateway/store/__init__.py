@@ -1,0 +1,1 @@
+"""Shared engines: SQL through SQLAlchemy Core, Redis; schema and migrations."""

@@ -1,0 +1,1 @@
+"""Names of metrics, log events and timings, in one place."""

@@ -1,0 +1,1 @@
+"""Servers that we call, one kind a module; `ls` shows the matrix of kinds."""

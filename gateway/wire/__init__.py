@@ -1,0 +1,1 @@
+"""OpenAI's bodies: requests as typed structs, answers as checked mappings, server-sent events. No I/O."""
