@@ -3,6 +3,7 @@
     GatehouseError
     ├── SettingsError            the configuration is wrong: one sentence with file and key
     └── ClientError              has a place in OpenAI's error envelope
+        ├── InternalError        500  internal_error: a fault of our own
         ├── InvalidRequest       400  invalid_json, invalid_field, unsupported_field, …
         ├── Unauthenticated      401  invalid_api_key
         ├── Forbidden            403  route_not_allowed, role_not_allowed
@@ -51,6 +52,7 @@ class ClientError(GatehouseError):
     """A refusal or failure that a client is told of in OpenAI's error envelope.
 
     `code` is one of INTERFACE's codes, `param` names the field at fault (never its value), `retry_after` is in seconds.
+    `reason` is for the operator's log only: a few fixed words such as "status 500", never content.
     """
 
     status: ClassVar[int] = 500
@@ -64,12 +66,21 @@ class ClientError(GatehouseError):
         code: str | None = None,
         param: str | None = None,
         retry_after: float | None = None,
+        reason: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
+        self.reason = reason
         self.code = code or self.default_code
         self.param = param
         self.retry_after = retry_after
+
+
+class InternalError(ClientError):
+    """A fault of our own; the client learns nothing but the request's id."""
+
+    def __init__(self) -> None:
+        super().__init__("Internal error. Name the x-request-id of this answer when you report it.")
 
 
 class InvalidRequest(ClientError):

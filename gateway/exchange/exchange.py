@@ -11,7 +11,7 @@ from gateway.exchange.ids import new_id
 from gateway.exchange.usage import Usage
 
 Result = Literal["running", "complete", "refused", "failed", "cancelled"]
-Step = Literal["caller", "route", "upstream", "first_byte", "encode"]
+Step = Literal["caller", "body", "route", "upstream", "first_byte"]
 
 
 @dataclass(slots=True)
@@ -20,7 +20,7 @@ class Exchange:
 
     `id` is a UUIDv7, the `x-request-id` of the answer and the suffix of its completion id; `started` and `marks` are in
     nanoseconds of `time.perf_counter_ns`. `max_tokens` is what was asked of the upstream, `shortened` whether that is less
-    than the caller asked for.
+    than the caller asked for. `error` is a code of INTERFACE.md, `reason` a few fixed words for the operator's log.
     """
 
     operation: str
@@ -38,6 +38,7 @@ class Exchange:
     finish: str = ""
     result: Result = "running"
     error: str = ""
+    reason: str = ""
     marks: list[tuple[Step, int]] = field(default_factory=list)
 
     def mark(self, step: Step) -> None:
