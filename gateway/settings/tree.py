@@ -1,4 +1,7 @@
-"""The settings that exist, with their units and defaults; `deploy/gateway.example.toml` shows every one."""
+"""The settings that exist, with their units and defaults; `deploy/gateway.example.toml` shows every one.
+
+A duration is in seconds here and a string with its unit in the file; a size is in bytes.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.settings.values import Duration, Name, SecretReference
+from gateway.settings.values import BaseUrl, DatabaseUrl, Duration, Name, RedisUrl, SecretReference
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Server(_Section):
@@ -22,33 +25,33 @@ class Server(_Section):
     workers: int = Field(default=1, ge=1, le=64)
     max_body_bytes: int = Field(default=4_194_304, ge=1024)
     max_header_bytes: int = Field(default=32_768, ge=1024)
-    header_timeout: Duration = Field(default="10s")  # type: ignore[assignment]
-    body_timeout: Duration = Field(default="30s")  # type: ignore[assignment]
-    idle_timeout: Duration = Field(default="75s")  # type: ignore[assignment]
+    header_timeout: Duration = 10.0
+    body_timeout: Duration = 30.0
+    idle_timeout: Duration = 75.0
     allowed_hosts: tuple[str, ...] = Field(default=("localhost", "127.0.0.1"), strict=False)
-    drain_grace: Duration = Field(default="3s")  # type: ignore[assignment]
-    drain_timeout: Duration = Field(default="30s")  # type: ignore[assignment]
-    idempotency_ttl: Duration = Field(default="24h")  # type: ignore[assignment]
+    drain_grace: Duration = 3.0
+    drain_timeout: Duration = 30.0
+    idempotency_ttl: Duration = 86400.0
 
 
 class Store(_Section):
     """Where state lives: a folder, and the shared engines when one machine is outgrown."""
 
     path: Path = Field(default=Path("var"), strict=False)
-    redis: str = ""
-    database: str = ""
+    redis: RedisUrl = ""
+    database: DatabaseUrl = ""
 
 
 class UpstreamServer(_Section):
     """A server that we call."""
 
     kind: Literal["vllm", "openai", "fake"]
-    base_url: str = ""
+    base_url: BaseUrl = ""
     api_key: SecretReference | None = None
     max_in_flight: int = Field(default=256, ge=1)
-    connect_timeout: Duration = Field(default="2s")  # type: ignore[assignment]
-    first_byte_timeout: Duration = Field(default="60s")  # type: ignore[assignment]
-    idle_timeout: Duration = Field(default="30s")  # type: ignore[assignment]
+    connect_timeout: Duration = 2.0
+    first_byte_timeout: Duration = 60.0
+    idle_timeout: Duration = 30.0
     max_answer_bytes: int = Field(default=16_777_216, ge=1024)
 
 
@@ -65,7 +68,7 @@ class Route(_Section):
 
     upstreams: tuple[RouteUpstream, ...] = Field(min_length=1, strict=False)
     max_output_tokens: int = Field(default=512, ge=1)
-    timeout: Duration = Field(default="120s")  # type: ignore[assignment]
+    timeout: Duration = 120.0
     chat_template_kwargs: tuple[str, ...] = Field(default=(), strict=False)
 
 
@@ -76,14 +79,14 @@ class App(_Section):
 
 
 class Tenant(_Section):
-    """Who pays: the routes that it may use (names, or "*" for all) and its apps."""
+    """Who pays: the routes that it may use (names, "team-*" for a beginning, "*" for all) and its apps."""
 
     routes: tuple[str, ...] = Field(default=("*",), strict=False)
     apps: dict[Name, App] = Field(default_factory=dict)
 
 
 class Settings(_Section):
-    """All of gateway.toml. `folder` is where the file lies: relative paths start there."""
+    """All of gateway.toml; `load` has made its paths absolute, starting where the file lies."""
 
     server: Server = Field(default_factory=Server)
     store: Store = Field(default_factory=Store)
