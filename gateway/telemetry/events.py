@@ -1,0 +1,37 @@
+"""The names of log events: all there are."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+Event = Literal[
+    "settings_loaded",
+    "ready",
+    "draining",
+    "stopped",
+    "exchange_ended",
+    "request_refused",
+    "upstream_failed",
+    "internal_error",
+    "log_lines_dropped",
+]
+Level = Literal["debug", "info", "warning", "error", "critical"]
+
+SETTINGS_LOADED: Final = "settings_loaded"
+"""gateway.toml has been read: its path and how much it names."""
+READY: Final = "ready"
+"""Requests are accepted: the address."""
+DRAINING: Final = "draining"
+"""No new work is taken; what runs may end."""
+STOPPED: Final = "stopped"
+"""The process is about to exit."""
+EXCHANGE_ENDED: Final = "exchange_ended"
+"""One line for every exchange: who, where, how it ended, what it used, how long it took."""
+REQUEST_REFUSED: Final = "request_refused"
+"""A request was refused before it became an exchange: the code."""
+UPSTREAM_FAILED: Final = "upstream_failed"
+"""An attempt at an upstream failed, whether or not another one answered: the code and a fixed reason."""
+INTERNAL_ERROR: Final = "internal_error"
+"""A fault of our own: the exception's class and our frames, nothing else."""
+LOG_LINES_DROPPED: Final = "log_lines_dropped"
+"""The log could not be written as fast as it was filled: how many lines are missing here."""
