@@ -1,0 +1,1 @@
+"""Alembic's folder: `env` connects it, `versions` holds one file a revision."""

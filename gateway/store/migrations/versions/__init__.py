@@ -1,0 +1,1 @@
+"""The revisions, oldest first; `gateway.store.migrate.REVISIONS` lists them."""
