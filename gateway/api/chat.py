@@ -1,0 +1,57 @@
+"""POST /v1/chat/completions: from OpenAI's body to an exchange, and its answer back into bytes."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+import msgspec
+
+from gateway.api.answering import Answering, Headers
+from gateway.api.incoming import Incoming
+from gateway.exchange.exchange import Exchange
+from gateway.pipeline import Arrival, Pipeline
+from gateway.telemetry.timing import server_timing
+from gateway.wire.chat import ChatRequest, read_chat_request
+from gateway.wire.sse import events
+
+_encode = msgspec.json.Encoder().encode
+
+
+class ChatCompletions:
+    """OpenAI's chat completions, streamed and not."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    async def __call__(self, incoming: Incoming, answering: Answering) -> None:
+        """Answer one request; raises errors of `gateway.errors` for the one error handler."""
+        exchange = Exchange("chat", id=incoming.id)
+
+        async def read() -> ChatRequest:
+            return read_chat_request(await incoming.body())
+
+        arrival = Arrival(exchange, incoming.credential, read, idempotency_key=incoming.idempotency_key)
+        async with aclosing(self._pipeline.run(arrival)) as batches:
+            async for bodies in batches:
+                if not exchange.stream:
+                    await answering.json(_encode(bodies[0]), headers=answer_headers(exchange))
+                    continue
+                if not answering.started:
+                    await answering.open(answer_headers(exchange))
+                await answering.events(events(bodies))
+        if exchange.stream:
+            await answering.done()
+
+
+def answer_headers(exchange: Exchange) -> Headers:
+    """Return the headers that tell a client how its exchange went so far (INTERFACE.md, response headers)."""
+    headers: Headers = [
+        (b"x-gatehouse-route", exchange.route.encode()),
+        (b"x-gatehouse-upstream", exchange.upstream.encode()),
+        (b"server-timing", server_timing(exchange).encode()),
+    ]
+    if exchange.shortened:
+        headers.append((b"x-gatehouse-max-tokens", b"%d" % exchange.max_tokens))
+    if exchange.replayed:
+        headers.append((b"x-gatehouse-replayed", b"1"))
+    return headers

@@ -1,0 +1,126 @@
+"""The composition root: settings to collaborators to one ASGI application. Nothing else builds anything."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from gateway.api.access import Access
+from gateway.api.chat import ChatCompletions
+from gateway.api.dispatch import Dispatch
+from gateway.api.models import models_router
+from gateway.api.ops import Check, ops_router
+from gateway.api.rest import rest_app
+from gateway.api.server import Draining
+from gateway.caller.callers import Callers
+from gateway.caller.keys import open_keys
+from gateway.caller.pepper import Pepper
+from gateway.pipeline import Pipeline
+from gateway.route.table import Routes
+from gateway.settings.secret import resolve
+from gateway.settings.tree import Settings
+from gateway.telemetry.observer import Observer
+from gateway.upstream.build import build_upstream
+from gateway.upstream.openai import OpenAIUpstream
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+SALT_CHARS = 32
+"""Hexadecimal characters of a tenant's salt for the upstream's prefix cache: 128 bits."""
+
+
+class Application:
+    """Everything that one worker process holds; `asgi` is what the server runs, and its lifespan closes the rest.
+
+    Opening waits for files and database: build it before the event loop runs. Raises `SettingsError` where the settings
+    cannot work.
+    """
+
+    def __init__(self, settings: Settings, *, draining: Draining, observer: Observer) -> None:
+        self._keys = open_keys(settings.store)
+        self._redis = _redis(settings)
+        self._callers = Callers(self._keys, settings.tenants)
+        self.upstreams = build_upstreams(settings)
+        routes = Routes(settings.routes)
+        pipeline = Pipeline(
+            self._callers,
+            routes,
+            upstreams=self.upstreams,
+            salts=salts(self._keys.pepper),
+            observer=observer,
+        )
+        access = Access(self._callers)
+        rest = rest_app(
+            [
+                models_router(access, self._callers, routes=routes, created=int(time.time())),
+                ops_router(access, checks=self._checks(), draining=draining, metrics=observer.render),
+            ],
+            version=version("gatehouse"),
+            lifespan=self._lifespan,
+        )
+        self.asgi = Dispatch(
+            {"/v1/chat/completions": ChatCompletions(pipeline)},
+            rest,
+            server=settings.server,
+            draining=draining,
+            observer=observer,
+        )
+
+    def _checks(self) -> dict[str, Check]:
+        checks = {"keys": Check(lambda: asyncio.to_thread(self._keys.any_live), vital=True)}
+        if self._redis is not None:
+            checks["redis"] = Check(self._redis.ping, vital=False)
+        return checks
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Close every connection and file."""
+        for upstream in self.upstreams.values():
+            await upstream.close()
+        if self._redis is not None:
+            await self._redis.aclose()
+        self._callers.close()
+        await asyncio.to_thread(self._keys.close)
+
+
+def build_upstreams(settings: Settings) -> dict[str, OpenAIUpstream]:
+    """Return every upstream by name, with its key; nothing is connected yet."""
+    built = {}
+    for name, upstream in settings.upstreams.items():
+        key = resolve(upstream.api_key, settings.store.path, key=f"upstreams.{name}.api_key") if upstream.api_key else None
+        built[name] = build_upstream(name, upstream, api_key=key.reveal() if key else None, share=settings.server.workers)
+    return built
+
+
+def salts(pepper: Pepper) -> Callable[[str], str]:
+    """Return the function from a tenant to its secret salt for prefix caches; a tenant's is computed once."""
+    known: dict[str, str] = {}
+
+    def salt(tenant: str) -> str:
+        found = known.get(tenant)
+        if found is None:
+            found = known[tenant] = pepper.digest(f"gatehouse cache salt {tenant}").hex()[:SALT_CHARS]
+        return found
+
+    return salt
+
+
+def _redis(settings: Settings) -> Redis | None:
+    if not settings.store.redis:
+        return None
+    from gateway.store.redis import open_redis  # noqa: PLC0415  # a tenth of a second that an embedded start need not spend
+
+    return open_redis(settings.store.redis)

@@ -1,0 +1,185 @@
+"""The way of an exchange, in one function.
+
+The ten steps, in their order, which is a business rule:
+
+ (1) caller             who calls: API key to tenant, app, role
+ (2) route, leg, prompt which servers answer for the public model name
+ (3) budget             (not yet)
+ (4) input guards       (not yet)
+ (5) cache              (not yet)
+ (6) upstream           a server within the leg answers
+ (7) output guards      (not yet)
+ (8) settle             (not yet)
+ (9) encode             ids and names of ours; the edge makes bytes
+(10) end entry          (not yet)
+
+Invariants
+- It takes an exchange, not an HTTP request: every edge calls the same function.
+- Whatever happens, in whichever step, the exchange ends in exactly one result, and its end is observed once.
+- An answer counts as complete only if every choice has a finish_reason and the upstream's body ended cleanly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol
+
+from msgspec import UnsetType
+
+from gateway.caller.callers import Callers
+from gateway.errors import ClientError, Forbidden
+from gateway.exchange.caller import Caller, Role
+from gateway.exchange.exchange import Exchange
+from gateway.response.answer import Answer
+from gateway.route.limits import check_template, output_limit
+from gateway.route.table import Route, Routes
+from gateway.upstream.contract import Call, Upstream
+from gateway.wire.answer import Body
+from gateway.wire.chat import ChatRequest
+
+MODEL_ROLES: frozenset[Role] = frozenset({"app", "prompt-engineer"})
+"""Who may ask a model: an auditor's or operator's key spends nothing."""
+
+
+class Observer(Protocol):
+    """Whoever counts and logs exchanges."""
+
+    def started(self, exchange: Exchange) -> None:
+        """Note that an exchange has begun."""
+
+    def ended(self, exchange: Exchange) -> None:
+        """Note that an exchange has ended, with its result."""
+
+    def upstream_failed(self, exchange: Exchange, error: ClientError) -> None:
+        """Note that an attempt at the exchange's upstream failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request as an edge received it.
+
+    `read` gives the decoded body; it is called only once the caller is known, so that nobody unknown makes us read or parse.
+    """
+
+    exchange: Exchange
+    credential: str | None
+    read: Callable[[], Awaitable[ChatRequest]]
+    idempotency_key: str | None = None
+
+
+class Ending:
+    """Sees to it that an exchange ends in one result, observed once: `with Ending(…)` around all its steps."""
+
+    __slots__ = ("_exchange", "_observer")
+
+    def __init__(self, exchange: Exchange, observer: Observer) -> None:
+        self._exchange = exchange
+        self._observer = observer
+
+    def __enter__(self) -> None:
+        self._observer.started(self._exchange)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        exchange = self._exchange
+        match error:
+            case None:
+                exchange.result = "complete"
+            case ClientError():
+                exchange.result = "failed" if exchange.upstream else "refused"
+                exchange.error, exchange.reason = error.code, error.reason
+                if exchange.upstream:
+                    self._observer.upstream_failed(exchange, error)
+            case asyncio.CancelledError() | GeneratorExit():
+                exchange.result = "cancelled"
+            case _:
+                exchange.result, exchange.error = "failed", "internal_error"
+        self._observer.ended(exchange)
+
+
+class Pipeline:
+    """Answers exchanges; `salts` gives each tenant's secret salt for the upstream's prefix cache."""
+
+    def __init__(
+        self,
+        callers: Callers,
+        routes: Routes,
+        *,
+        upstreams: Mapping[str, Upstream],
+        salts: Callable[[str], str],
+        observer: Observer,
+    ) -> None:
+        self._callers = callers
+        self._routes = routes
+        self._upstreams = upstreams
+        self._salts = salts
+        self._observer = observer
+
+    async def run(self, arrival: Arrival) -> AsyncGenerator[list[Body], None]:
+        """Yield the answer: one list with one body when it is not streamed, else one list of chunks for each read.
+
+        Raises errors of `gateway.errors`, before the first list or after any.
+        """
+        exchange = arrival.exchange
+        with Ending(exchange, self._observer):
+            # (1) caller
+            caller = await self._identify(arrival)
+            request = await arrival.read()
+            # (2) route and leg
+            route = self._resolve(caller, request, exchange=exchange)
+            leg = route.pick()
+            # (6) upstream
+            call = self._call(exchange, request, route=route, model=leg.model)
+            exchange.upstream = leg.upstream
+            answer = Answer(exchange, request)
+            async with aclosing(self._upstreams[leg.upstream].send(call)) as batches:
+                async for bodies in batches:
+                    # (9) encode
+                    if ours := answer.ours(bodies):
+                        yield ours
+            answer.end()
+
+    async def _identify(self, arrival: Arrival) -> Caller:
+        credential = arrival.credential
+        caller = self._callers.lookup(credential) if credential else None
+        if caller is None:
+            caller = await self._callers.identify(credential)
+        arrival.exchange.caller = caller
+        arrival.exchange.mark("caller")
+        if caller.role not in MODEL_ROLES:
+            raise Forbidden("This key's role may not ask models.", code="role_not_allowed")
+        return caller
+
+    def _resolve(self, caller: Caller, request: ChatRequest, *, exchange: Exchange) -> Route:
+        exchange.model = request.model
+        exchange.stream = request.stream is True
+        exchange.mark("body")
+        route = self._routes.resolve(request.model)
+        if not self._callers.routes_allowed(caller, route.name):
+            raise Forbidden("This key may not use this model.", param="model")
+        if not isinstance(request.chat_template_kwargs, UnsetType):
+            check_template(request.chat_template_kwargs, route.settings)
+        exchange.route = route.name
+        return route
+
+    def _call(self, exchange: Exchange, request: ChatRequest, *, route: Route, model: str) -> Call:
+        exchange.max_tokens, exchange.shortened = output_limit(asked_tokens(request), route.settings)
+        exchange.mark("route")
+        return Call(
+            exchange_id=exchange.id,
+            model=model,
+            request=request,
+            max_tokens=exchange.max_tokens,
+            cache_salt=self._salts(exchange.caller.tenant) if exchange.caller else "",
+            deadline=asyncio.get_running_loop().time() + route.settings.timeout,
+        )
+
+
+def asked_tokens(request: ChatRequest) -> int | None:
+    """Return the output limit that the caller set: the current field wins over the old one, as at the upstream."""
+    if isinstance(request.max_completion_tokens, int):
+        return request.max_completion_tokens
+    return request.max_tokens if isinstance(request.max_tokens, int) else None
