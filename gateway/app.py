@@ -22,6 +22,9 @@ from gateway.caller.callers import Callers
 from gateway.caller.keys import open_keys
 from gateway.caller.pepper import Pepper
 from gateway.pipeline import Pipeline
+from gateway.replay.contract import Store
+from gateway.replay.memory import MemoryStore
+from gateway.replay.replays import KeyedReplays
 from gateway.route.table import Routes
 from gateway.settings.secret import resolve
 from gateway.settings.tree import Settings
@@ -53,6 +56,7 @@ class Application:
             self._callers,
             routes,
             upstreams=self.upstreams,
+            replays=self._replays(settings),
             salts=salts(self._keys.pepper),
             observer=observer,
         )
@@ -72,6 +76,14 @@ class Application:
             draining=draining,
             observer=observer,
         )
+
+    def _replays(self, settings: Settings) -> KeyedReplays:
+        store: Store = MemoryStore()
+        if self._redis is not None:
+            from gateway.replay.redis import RedisStore  # noqa: PLC0415  # as `_redis`
+
+            store = RedisStore(self._redis)
+        return KeyedReplays(store, digest=self._keys.pepper.digest, ttl=settings.server.idempotency_ttl)
 
     def _checks(self) -> dict[str, Check]:
         checks = {"keys": Check(lambda: asyncio.to_thread(self._keys.any_live), vital=True)}

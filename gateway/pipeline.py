@@ -34,15 +34,21 @@ from gateway.caller.callers import Callers
 from gateway.errors import ClientError, Forbidden
 from gateway.exchange.caller import Caller, Role
 from gateway.exchange.exchange import Exchange
+from gateway.replay.contract import Claim, Recording, Replays
+from gateway.replay.recorder import Recorder
 from gateway.response.answer import Answer
 from gateway.route.limits import check_template, output_limit
 from gateway.route.table import Route, Routes
 from gateway.upstream.contract import Call, Upstream
 from gateway.wire.answer import Body
-from gateway.wire.chat import ChatRequest
+from gateway.wire.chat import ChatRequest, write_chat_request
 
 MODEL_ROLES: frozenset[Role] = frozenset({"app", "prompt-engineer"})
 """Who may ask a model: an auditor's or operator's key spends nothing."""
+
+
+LEASE_MARGIN = 10.0
+"""Seconds that an idempotency key stays claimed beyond the route's timeout when the process that claimed it is gone."""
 
 
 class Observer(Protocol):
@@ -109,12 +115,14 @@ class Pipeline:
         routes: Routes,
         *,
         upstreams: Mapping[str, Upstream],
+        replays: Replays,
         salts: Callable[[str], str],
         observer: Observer,
     ) -> None:
         self._callers = callers
         self._routes = routes
         self._upstreams = upstreams
+        self._replays = replays
         self._salts = salts
         self._observer = observer
 
@@ -131,16 +139,28 @@ class Pipeline:
             # (2) route and leg
             route = self._resolve(caller, request, exchange=exchange)
             leg = route.pick()
+            claim = await self._claim(arrival, caller, request=request, route=route)
+            if isinstance(claim, Recording):
+                for batch in claim.batches:
+                    yield batch
+                return
             # (6) upstream
             call = self._call(exchange, request, route=route, model=leg.model)
             exchange.upstream = leg.upstream
             answer = Answer(exchange, request)
-            async with aclosing(self._upstreams[leg.upstream].send(call)) as batches:
-                async for bodies in batches:
-                    # (9) encode
-                    if ours := answer.ours(bodies):
-                        yield ours
-            answer.end()
+            ours: list[Body] = []
+            async with Recorder(claim) as recorder:
+                async with aclosing(self._upstreams[leg.upstream].send(call)) as batches:
+                    async for bodies in batches:
+                        # (9) encode
+                        ours = answer.ours(bodies)
+                        recorder.note(ours)
+                        if ours and exchange.stream:
+                            yield ours
+                answer.end()
+                await recorder.keep(route=route.name, upstream=leg.upstream, finish=exchange.finish)
+            if not exchange.stream:
+                yield ours
 
     async def _identify(self, arrival: Arrival) -> Caller:
         credential = arrival.credential
@@ -164,6 +184,20 @@ class Pipeline:
             check_template(request.chat_template_kwargs, route.settings)
         exchange.route = route.name
         return route
+
+    async def _claim(self, arrival: Arrival, caller: Caller, *, request: ChatRequest, route: Route) -> Claim | Recording | None:
+        """Return the right to answer, or the answer that an earlier request with the same key got; None without a key."""
+        key = arrival.idempotency_key
+        if key is None:
+            return None
+        claim = await self._replays.claim(
+            caller.tenant, key, fingerprint=write_chat_request(request), lease=route.settings.timeout + LEASE_MARGIN
+        )
+        if isinstance(claim, Recording):
+            exchange = arrival.exchange
+            exchange.replayed = True
+            exchange.upstream, exchange.finish = claim.facts["upstream"], claim.facts["finish"]
+        return claim
 
     def _call(self, exchange: Exchange, request: ChatRequest, *, route: Route, model: str) -> Call:
         exchange.max_tokens, exchange.shortened = output_limit(asked_tokens(request), route.settings)

@@ -20,7 +20,6 @@ from time import monotonic
 from typing import Any, Final, Literal, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -61,7 +60,6 @@ class DoorLimits:
     idle_timeout: float
 
 
-@dataclass(slots=True)
 class Disconnect:
     """Ties the work on a request to its client: a handler sets `task`, which is cancelled once the client is `gone`.
 
@@ -94,6 +92,7 @@ class Door(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._limits = limits
+        self._max_head = limits.max_header_bytes
         self._on_refused = on_refused
         self._reading: _Reading = "head"
         self._deadline = inf
@@ -103,10 +102,9 @@ class Door(HttpToolsProtocol):
         # Bytes on the wire: of the head, or since the last piece of a body; and of the piece that is at the parser.
         self._wire = 0
         self._piece = 0
-        # Whether the message began in the same piece as another one ended.
+        # Whether the head began in the piece in which another message ended.
         self._behind = False
-        # Bytes of the body, as its head declares them and as they came.
-        self._declared = 0
+        # Bytes of the body that came.
         self._size = 0
 
     # The connection
@@ -180,7 +178,7 @@ class Door(HttpToolsProtocol):
             self._deadline = monotonic() + self._limits.header_timeout
             self._wire = 0
             self._behind = False
-        room = self._limits.max_header_bytes - self._wire
+        room = self._max_head - self._wire
         if self._reading != "head" or len(data) <= room:
             self._feed(data)
         else:
@@ -188,7 +186,7 @@ class Door(HttpToolsProtocol):
 
     def _feed_in_two(self, view: memoryview, room: int) -> None:
         self._feed(view[:room])
-        if self._reading == "head" and self._wire == self._limits.max_header_bytes:
+        if self._reading == "head" and self._wire == self._max_head:
             self._refuse(_headers_too_large())
         self._feed(view[room:])
 
@@ -210,7 +208,7 @@ class Door(HttpToolsProtocol):
         elif self._reading == "body":
             self._wire += self._piece
             # Extensions of chunks and trailers are held to the size of a head.
-            if self._wire > self._limits.max_header_bytes:
+            if self._wire > self._max_head:
                 self._refuse(_headers_too_large())
 
     def _discard(self, size: int) -> None:
@@ -239,7 +237,7 @@ class Door(HttpToolsProtocol):
             self._stop(InvalidRequest("Too many requests were sent ahead of their answers.", code="invalid_http"))
         super().on_message_begin()
         self.scope["extensions"] = {DISCONNECT: Disconnect()}  # type: ignore[dict-item]
-        self._declared = self._size = 0
+        self._size = 0
         if self._reading != "head":
             self._reading = "head"
             self._deadline = monotonic() + self._limits.header_timeout
@@ -248,9 +246,7 @@ class Door(HttpToolsProtocol):
             self._behind = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; after the head it is a trailer, which nobody asked for."""
-        if self._reading == "body":
-            return
+        """Keep a header."""
         name = name.lower()
         if name in _WATCHED:
             self._watch(name, value)
@@ -258,7 +254,8 @@ class Door(HttpToolsProtocol):
 
     def _watch(self, name: bytes, value: bytes) -> None:
         if name == b"content-length":
-            self._declared = int(value)
+            if int(value) > self._limits.max_body_bytes:
+                self._stop(_too_large())
         elif name == b"expect":
             self.expect_100_continue = value.lower() == b"100-continue"
         elif value.strip().lower() != b"chunked":
@@ -266,14 +263,16 @@ class Door(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Start the work on a request whose head is whole."""
+        if self._behind and self._head_size() > self._max_head:
+            self._stop(_headers_too_large())
         if self.parser.should_upgrade():
             self._reading = "upgrade"
             return
-        if self._behind and self._head_size() > self._limits.max_header_bytes:
-            self._stop(_headers_too_large())
-        if self._declared > self._limits.max_body_bytes:
-            self._stop(_too_large())
         super().on_headers_complete()
+        if not self.pipeline:
+            self._running = self.cycle
+        # The app keeps the list; what comes now are trailers.
+        self.headers = []
         self._reading = "body"
         self._wire = -self._piece
         self._deadline = monotonic() + self._limits.body_timeout
@@ -310,10 +309,6 @@ class Door(HttpToolsProtocol):
 
     # What goes out
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._running = cycle
-        super()._start_asgi_task(cycle, app)
-
     def on_response_complete(self) -> None:
         """Go on: with the next request that is waiting, with a refusal that had to wait, or with silence."""
         self.server_state.total_requests += 1
@@ -323,12 +318,13 @@ class Door(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            cycle, app = self.pipeline.pop()
-            self._start_asgi_task(cycle, app)
+            self._running, app = self.pipeline.pop()
+            self._start_asgi_task(self._running, app)
         elif self._refusal is not None:
             self._answer(self._refusal)
         elif self._reading == "nothing":
             self._deadline = now + self._limits.idle_timeout
+            return
         if self._deadline == inf and self._reading in ("head", "body"):
             self._deadline = now + (self._limits.header_timeout if self._reading == "head" else self._limits.body_timeout)
 

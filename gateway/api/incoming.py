@@ -45,18 +45,24 @@ class Incoming:
     async def body(self) -> bytes:
         """Return the whole body; raises `TooLarge`, and `CancelledError` when the client is gone."""
         message = await self.receive()
-        body: bytes = _part(message)
+        body = self._part(message, 0)
         if not message.get("more_body", False):
             return body
         parts = [body]
         size = len(body)
         while message.get("more_body", False):
             message = await self.receive()
-            parts.append(_part(message))
+            parts.append(self._part(message, size))
             size += len(parts[-1])
-            if size > self.max_body_bytes:
-                raise TooLarge("The request's body is larger than this gateway takes.")
         return b"".join(parts)
+
+    def _part(self, message: Message, before: int) -> bytes:
+        if message["type"] == "http.disconnect":
+            raise asyncio.CancelledError
+        part: bytes = message.get("body", b"")
+        if before + len(part) > self.max_body_bytes:
+            raise TooLarge("The request's body is larger than this gateway takes.")
+        return part
 
 
 def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
@@ -77,10 +83,3 @@ def host_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0]
-
-
-def _part(message: Message) -> bytes:
-    if message["type"] == "http.disconnect":
-        raise asyncio.CancelledError
-    body: bytes = message.get("body", b"")
-    return body

@@ -1,4 +1,4 @@
-"""A house with one kind of door: real connections to the product's protocol class, and an app that tests can watch.
+r"""A house with one kind of door: real connections to the product's protocol class, and an app that tests can watch.
 
 async with house() as home, home.client() as client:
     client.send(b"GET /echo HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -11,7 +11,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
@@ -25,7 +25,7 @@ from uvicorn.server import ServerState
 
 from gateway.api.door import DISCONNECT, Disconnect, Door, DoorLimits
 from gateway.api.incoming import Message, Receive, Scope, Send
-from gateway.api.server import configuration
+from gateway.api.server import Draining, configuration
 
 LIMITS = DoorLimits(max_header_bytes=2048, max_body_bytes=65_536, header_timeout=8.0, body_timeout=8.0, idle_timeout=8.0)
 SWEEP = 0.02
@@ -44,11 +44,14 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 class App:
     """An ASGI app with a behaviour for each path; what happened is kept for the test.
 
-    /echo answers with the body; /early answers before it reads; /begin starts an answer and then waits; /hold waits for ever,
+    While `draining` all is 503. /echo answers with the body; /early answers before it reads; /begin starts an answer and then waits; /hold waits for ever,
     as a handler that is cancelled does; /watch waits for the disconnect, as a handler that is not cancelled does; /flood writes
     until it is stopped; /close answers and asks for the connection's end.
     """
 
+    draining: Draining = field(default_factory=Draining)
+    lifespan: str = "good"
+    shut_down: bool = False
     started: list[str] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
     reads: int = 0
@@ -59,6 +62,12 @@ class App:
     release: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        if self.draining.begun:
+            await _answer(send, b"", status=503)
+            return
         path = scope["path"]
         self.started.append(path)
         self.scopes.append(scope)
@@ -71,6 +80,17 @@ class App:
             self.cancelled.set()
             if not disconnect.gone:
                 raise
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        if self.lifespan == "fails":
+            raise ValueError("no database")
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if self.lifespan == "hangs":
+            await self.release.wait()
+        self.shut_down = True
+        await send({"type": "lifespan.shutdown.complete"})
 
     async def _echo(self, receive: Receive, send: Send) -> None:
         await _answer(send, await self._read(receive))
@@ -115,7 +135,8 @@ class App:
             if message["type"] == "http.disconnect":
                 self.disconnected.set()
                 raise asyncio.CancelledError
-            body += message["body"]
+            part: bytes = message["body"]
+            body += part
             if not message["more_body"]:
                 return body
 
@@ -213,6 +234,16 @@ class Client:
                 task.cancel()
 
 
+@asynccontextmanager
+async def connect(port: int) -> AsyncIterator[Client]:
+    """Connect to a port of this machine."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield Client(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
 @dataclass
 class House:
     """An open house."""
@@ -222,14 +253,9 @@ class House:
     port: int
     refused: list[str] = field(default_factory=list)
 
-    @asynccontextmanager
-    async def client(self) -> AsyncIterator[Client]:
+    def client(self) -> AbstractAsyncContextManager[Client]:
         """Connect."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        try:
-            yield Client(reader, writer)
-        finally:
-            writer.transport.abort()
+        return connect(self.port)
 
     async def empty(self) -> None:
         """Wait until no connection and no task is left."""
@@ -238,7 +264,7 @@ class House:
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something holds that no event tells of."""
         async with asyncio.timeout(PATIENCE):
-            while not condition():
+            while not condition():  # noqa: ASYNC110  # nobody tells
                 await asyncio.sleep(SWEEP)
 
 

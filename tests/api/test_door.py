@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.api.door import LINGER_BYTES, MAX_PIPELINED
-from tests.api.house import LIMITS, PATIENCE, Client, House, house, run
+from gateway.api.door import LINGER_BYTES
+from tests.api.house import LIMITS, PATIENCE, House, house, run
 
 HEAD = b"POST /echo HTTP/1.1\r\nhost: a\r\n"
 GET = b"GET /echo HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -213,6 +211,7 @@ def test_trailers_are_held_to_the_size_of_a_head(piece: bytes) -> None:
         pytest.param(b"GET /\xff HTTP/1.1\r\n\r\n", id="a path that is not ASCII"),
         pytest.param(b"GET http://a HTTP/1.1\r\n\r\n", id="a URL without a path"),
         pytest.param(b"CONNECT a:443 HTTP/1.1\r\nhost: a\r\n\r\n", id="CONNECT"),
+        pytest.param(b"CONNECT /echo HTTP/1.1\r\nhost: a\r\n\r\n", id="CONNECT to a path"),
         pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="HTTP/2 by prior knowledge"),
         pytest.param(CHUNKED + b"xyz\r\n", id="a chunk without a size"),
         pytest.param(CHUNKED + b"ffffffffffffffffff\r\n", id="a chunk beyond all numbers"),

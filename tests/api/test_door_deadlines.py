@@ -309,7 +309,7 @@ def test_a_client_that_is_gone_cancels_the_running_request_though_another_one_wa
 
 
 async def large_body_then_gone(home: House, client: Client) -> None:
-    """A body above uvicorn's mark for pausing, all at once, and then nobody."""
+    """Send a body above uvicorn's mark for pausing, all at once, and leave."""
     client.send(b"POST /hold HTTP/1.1\r\nhost: a\r\ncontent-length: 200000\r\n\r\n" + bytes(200_000))
     await asyncio.wait_for(home.app.waiting.wait(), PATIENCE)
     client.leave("close")
