@@ -14,7 +14,7 @@ from gateway.api.server import Draining
 from gateway.errors import Forbidden
 
 CHECK_DEADLINE = 2.0
-"""Seconds that each check of readiness may take."""
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,15 @@ class Check:
     vital: bool
 
 
-def ops_router(access: Access, *, checks: Mapping[str, Check], draining: Draining, metrics: Callable[[], bytes]) -> APIRouter:
-    """Return the endpoints."""
+def ops_router(
+    access: Access,
+    *,
+    checks: Mapping[str, Check],
+    draining: Draining,
+    metrics: Callable[[], bytes],
+    deadline: float = CHECK_DEADLINE,
+) -> APIRouter:
+    """Return the endpoints; each check of readiness may take `deadline` seconds."""
     router = APIRouter(tags=["operations"])
 
     @router.get("/healthz")
@@ -37,7 +44,7 @@ def ops_router(access: Access, *, checks: Mapping[str, Check], draining: Drainin
     @router.get("/readyz")
     async def readyz(request: Request) -> JSONResponse:
         """Answer 200 when requests can be served, also when degraded; 503 when they cannot or while draining."""
-        failed = await _failed(checks)
+        failed = await _failed(checks, deadline)
         vital = [name for name in failed if checks[name].vital]
         status = "draining" if draining.begun else "unavailable" if vital else "degraded" if failed else "ok"
         body: dict[str, object] = {"status": status}
@@ -58,10 +65,10 @@ def ops_router(access: Access, *, checks: Mapping[str, Check], draining: Drainin
     return router
 
 
-async def _failed(checks: Mapping[str, Check]) -> list[str]:
+async def _failed(checks: Mapping[str, Check], deadline: float) -> list[str]:
     async def fails(check: Check) -> bool:
         try:
-            async with asyncio.timeout(CHECK_DEADLINE):
+            async with asyncio.timeout(deadline):
                 await check.ask()
         except Exception:  # noqa: BLE001  # whatever it is that keeps a part from answering, it is not ready
             return True

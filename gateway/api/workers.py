@@ -4,11 +4,12 @@ Invariants
 - A worker drains when its pipe ends, and the parent holds the other end: however the parent ends, its workers end too.
 - A worker that ends by itself is replaced, no sooner than `RESTART_PAUSE` after its own start. Until all were ready for the
   first time, one that ends is taken for a gateway that cannot start, and ends them all.
-- A signal that reaches the whole process group (Ctrl-C, systemd) counts once for the parent and once for each worker.
+- A signal that reaches the whole process group (Ctrl-C, systemd) is the first one to each: the parent passes none on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import sys
@@ -143,6 +144,8 @@ def _child(work: Work, listener: socket.socket, pipe: Connection) -> None:
     try:
         code = work(listener, pipe)
     except GatehouseError as error:
-        pipe.send(error)
         code = 1
+        # The parent may be gone, or have heard the same from another worker.
+        with contextlib.suppress(OSError):
+            pipe.send(error)
     sys.exit(code)

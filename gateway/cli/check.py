@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -105,11 +105,22 @@ async def _ping_redis(url: str) -> None:
         await client.aclose()
 
 
-def _show(settings: dict[str, object], findings: list[Finding]) -> None:
-    typer.echo(msgspec.toml.encode(settings).decode().rstrip())
+def _show(settings: dict[str, Any], findings: list[Finding]) -> None:
+    for key, value in _lines("", settings):
+        typer.echo(f"{key} = {value}")
     typer.echo("")
     for finding in findings:
         typer.echo(f"{'FAIL' if finding.problem else 'ok':4}  {finding.what}{': ' if finding.problem else ''}{finding.problem}")
+
+
+def _lines(prefix: str, node: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield every setting on a line of its own, its whole key before it: what `grep` and `diff` want."""
+    for name, value in node.items():
+        key = f"{prefix}.{name}" if prefix else name
+        if isinstance(value, dict) and value:
+            yield from _lines(key, value)
+        else:
+            yield key, msgspec.json.encode(value).decode()
 
 
 def _print(report: dict[str, object] | list[str]) -> None:

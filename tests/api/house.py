@@ -8,6 +8,7 @@ async with house() as home, home.client() as client:
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -44,14 +45,14 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 class App:
     """An ASGI app with a behaviour for each path; what happened is kept for the test.
 
-    While `draining` all is 503. /echo answers with the body; /early answers before it reads; /begin starts an answer and then waits; /hold waits for ever,
-    as a handler that is cancelled does; /watch waits for the disconnect, as a handler that is not cancelled does; /flood writes
-    until it is stopped; /close answers and asks for the connection's end.
+    While `draining` all is 503. /echo answers with the body; /early answers before it reads; /begin starts an answer and then
+    waits; /hold waits for ever, as a handler that is cancelled does; /watch waits for the disconnect, as a handler that is not
+    cancelled does; /flood writes until it is stopped; /close answers and asks for the connection's end; /pid tells the process.
     """
 
     draining: Draining = field(default_factory=Draining)
     lifespan: str = "good"
-    shut_down: bool = False
+    shut_down: asyncio.Event = field(default_factory=asyncio.Event)
     started: list[str] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
     reads: int = 0
@@ -89,7 +90,7 @@ class App:
         await receive()
         if self.lifespan == "hangs":
             await self.release.wait()
-        self.shut_down = True
+        self.shut_down.set()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _echo(self, receive: Receive, send: Send) -> None:
@@ -100,6 +101,9 @@ class App:
 
     async def _close(self, receive: Receive, send: Send) -> None:
         await _answer(send, await self._read(receive), connection=b"close")
+
+    async def _pid(self, _receive: Receive, send: Send) -> None:
+        await _answer(send, b"%d" % os.getpid())
 
     async def _begin(self, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})

@@ -121,7 +121,7 @@ def test_a_process_with_nothing_to_do_ends_as_soon_as_the_grace_is_over() -> Non
             served.signal()
             assert GRACE <= await served.end() < GRACE + 1.0
             assert await idle.rest() == b""
-            assert served.app.shut_down
+            assert served.app.shut_down.is_set()
             assert served.server.exit_code == 0
 
     run(main())
@@ -133,11 +133,11 @@ def test_what_runs_may_end_after_the_listener_has_closed() -> None:
             await hold(served, client)
             served.signal()
             await refused_connection(served.port)
-            assert not served.app.shut_down
+            assert not served.app.shut_down.is_set()
             served.app.release.set()
             assert (await client.answer()).status == 200
             assert await served.end() < 1.0
-            assert served.app.shut_down
+            assert served.app.shut_down.is_set()
             assert served.server.exit_code == 0
 
     run(main())
@@ -164,7 +164,7 @@ def test_what_does_not_end_is_cancelled_in_time_to_settle() -> None:
             assert 0.6 * times.timeout < monotonic() - begun < times.timeout
             await served.end()
             assert monotonic() - begun < times.timeout + 0.5
-            assert served.app.shut_down
+            assert served.app.shut_down.is_set()
             assert served.server.exit_code == 0
 
     run(main())
@@ -335,8 +335,8 @@ def test_the_limit_of_open_files_is_raised_as_far_as_it_may() -> None:
 
 
 def record(error: BaseException | None) -> logging.LogRecord:
-    info = (type(error), error, None) if error is not None else None
-    return logging.LogRecord("asyncio", logging.ERROR, "f.py", 7, "the body was %s", ("secret",), info, "g")  # type: ignore[arg-type]
+    info = None if error is None else (type(error), error, None)
+    return logging.LogRecord("asyncio", logging.ERROR, "f.py", 7, "the body was %s", ("secret",), info, "g")
 
 
 def test_a_fault_is_reported_with_its_place_and_without_its_text() -> None:
