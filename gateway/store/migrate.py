@@ -48,9 +48,7 @@ def migrate(store: Store, engine: Engine) -> None:
         if not current:
             _upgrade(store)
     except (SQLAlchemyError, OSError) as error:
-        where = engine.url.render_as_string(hide_password=True)
-        key = "store.database" if store.database else "store.path"
-        raise SettingsError(f"{key}: {where} cannot be used: {_reason(error)}") from error
+        raise SettingsError(f"{_where(store, engine)} cannot be used: {_reason(error)}") from error
 
 
 def _is_current(connection: Connection) -> bool:
@@ -85,6 +83,12 @@ def _run_migrations(connection: Connection) -> None:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", "gateway.store:migrations")
     command.upgrade(config, "head")
+
+
+def _where(store: Store, engine: Engine) -> str:
+    if not store.database:
+        return f"store.path: {engine.url.database}"
+    return f"store.database: {engine.url.set(drivername='postgresql').render_as_string(hide_password=True)}"
 
 
 def _reason(error: Exception) -> str:

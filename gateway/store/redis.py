@@ -33,6 +33,7 @@ def open_redis(url: str) -> Redis:
             socket_timeout=SOCKET_TIMEOUT,
             retry=Retry(NoBackoff(), 0),
             client_name="gatehouse",
+            driver_info=None,  # else each new connection looks redis' version up on disk, on the event loop
             protocol=2,
         )
     except ValueError:  # its text quotes the address, password included

@@ -2,7 +2,8 @@
 
 A body stays the mapping that was decoded, so that unknown fields pass through; the functions here check its shape before
 anything else touches it. What they check, later steps may index without asking again: `choices` is a list of objects with an
-integer `index`, an object `message` (`delta` in a chunk) and a `finish_reason` that is a string (in a chunk perhaps null).
+integer `index`, an object `message` (`delta` in a chunk) whose texts are strings or null, and a `finish_reason` that is a
+string (in a chunk perhaps null).
 """
 
 from __future__ import annotations

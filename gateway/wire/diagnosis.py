@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,7 +113,8 @@ class Comparison:
         if structs:
             yield from self._in_struct(value, structs, path)
         elif not fitting:
-            yield Fault(path, f"{path} must be {_either(_noun(member) for member in members)}.")
+            words = [word for member in members for word in _words(member)]
+            yield Fault(path, f"{path} must be {_either(words)}.")
         elif (wanted := _bounds(value, fitting[0])) is not None:
             yield Fault(path, f"{path} must {wanted}.")
         elif isinstance(fitting[0], inspect.ListType):
@@ -161,15 +162,15 @@ _PYTHON: dict[type[inspect.Type], tuple[type, ...]] = {
     inspect.StructType: (dict,),
     inspect.RawType: (object,),
 }
-_NOUNS: dict[type[inspect.Type], str] = {
-    inspect.StrType: "a string",
-    inspect.IntType: "an integer",
-    inspect.FloatType: "a number",
-    inspect.BoolType: "true or false",
-    inspect.NoneType: "null",
-    inspect.ListType: "an array",
-    inspect.DictType: "an object",
-    inspect.StructType: "an object",
+_WORDS: dict[type[inspect.Type], tuple[str, ...]] = {
+    inspect.StrType: ("a string",),
+    inspect.IntType: ("an integer",),
+    inspect.FloatType: ("a number",),
+    inspect.BoolType: ("true", "false"),
+    inspect.NoneType: ("null",),
+    inspect.ListType: ("an array",),
+    inspect.DictType: ("an object",),
+    inspect.StructType: ("an object",),
 }
 
 
@@ -181,10 +182,8 @@ def _fits(value: Any, kind: inspect.Type) -> bool:
     return isinstance(value, _PYTHON[type(kind)])
 
 
-def _noun(kind: inspect.Type) -> str:
-    if isinstance(kind, inspect.LiteralType):
-        return _either(str(value) for value in kind.values)
-    return _NOUNS[type(kind)]
+def _words(kind: inspect.Type) -> Sequence[str]:
+    return [str(value) for value in kind.values] if isinstance(kind, inspect.LiteralType) else _WORDS[type(kind)]
 
 
 def _bounds(value: Any, kind: inspect.Type) -> str | None:

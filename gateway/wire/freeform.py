@@ -39,11 +39,11 @@ def deeper_than(raw: bytes, limit: int) -> bool:
         raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
     outside_strings = b"".join(raw.split(b'"')[::2])
     brackets = outside_strings.translate(_PARENTHESES, _NO_BRACKETS)
-    for _ in range(limit):
-        brackets = brackets.replace(b"()", b"")
-        if not brackets:
-            return False
-    return True
+    depth = 0
+    while brackets and depth < limit:
+        brackets = brackets.replace(b"()", b"")  # the innermost pairs
+        depth += 1
+    return bool(brackets)
 
 
 def normalise(raw: bytes, bound: Bound, *, param: str) -> tuple[bytes, Any]:

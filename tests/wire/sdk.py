@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import NoneType
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Any, Literal, NamedTuple, Required, Union, get_args, get_origin
 
 from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming, CompletionCreateParamsStreaming
-from typing_extensions import Required, get_type_hints, is_typeddict
+from typing_extensions import get_type_hints, is_typeddict
 
 _SIMPLE: dict[Any, Any] = {str: "x", int: 1, float: 0.5, bool: True, object: {"any": [1, None, "x"]}, NoneType: None}
 _STANDS_FOR: dict[str, Any] = {"model": "m", "url": "data:image/png;base64,AA==", "data": "AA==", "file_data": "AA=="}
