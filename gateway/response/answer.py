@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.errors import UpstreamFailed
 from gateway.exchange.exchange import Exchange
-from gateway.wire.answer import Body, WireError, usage_of
+from gateway.wire.answer import Body, WireError
 from gateway.wire.chat import ChatRequest
 from gateway.wire.option import StreamOptions
 from gateway.wire.progress import StreamProgress
@@ -31,8 +31,6 @@ class Answer:
         if not self._begun:
             self._begun = True
             self._exchange.mark("first_byte")
-        if not self._exchange.stream:
-            return self._whole(bodies)
         try:
             self._progress.feed(bodies)
         except WireError as error:
@@ -41,26 +39,16 @@ class Answer:
         for body in bodies:
             body["id"] = self._id
             body["model"] = model
-        if self._shows_usage:
+        if self._shows_usage or not self._exchange.stream:
             return bodies
         for body in bodies:
             body.pop("usage", None)
         return [body for body in bodies if body["choices"]]
 
     def end(self) -> None:
-        """Note the end; raises `UpstreamFailed` when a stream ended before every choice had its finish_reason."""
-        if not self._exchange.stream:
-            return
+        """Note the end; raises `UpstreamFailed` when not every choice has come to its finish_reason."""
         progress = self._progress
         self._exchange.usage = progress.usage
         self._exchange.finish = progress.finish
         if not progress.complete:
             raise UpstreamFailed("The model's server ended its answer too early.", reason="no finish_reason")
-
-    def _whole(self, bodies: list[Body]) -> list[Body]:
-        (body,) = bodies
-        body["id"] = self._id
-        body["model"] = self._exchange.model
-        self._exchange.usage = usage_of(body)
-        self._exchange.finish = body["choices"][0]["finish_reason"]
-        return bodies

@@ -64,8 +64,17 @@ def test_a_stream_that_never_finished_is_a_failure_with_its_usage_counted() -> N
     assert exchange.usage.input == 3
 
 
-def test_a_whole_answer_needs_no_end() -> None:
-    ours, exchange = answer(stream=False)
-    ours.ours([{"choices": [{"index": 0, "message": {}, "finish_reason": "length"}]}])
+def test_a_whole_answer_tells_every_choice_s_finish_and_keeps_its_usage() -> None:
+    ours, exchange = answer(stream=False, options=b',"n":2')
+    choices = [{"index": index, "message": {}, "finish_reason": finish} for index, finish in enumerate(("length", "stop"))]
+    (body,) = ours.ours([{"choices": choices, "usage": {"prompt_tokens": 1}}])
     ours.end()
-    assert (exchange.finish, exchange.usage) == ("length", None)
+    assert exchange.finish == "length,stop"
+    assert body["usage"] == {"prompt_tokens": 1}
+
+
+def test_a_whole_answer_without_all_its_choices_is_a_failure() -> None:
+    ours, _ = answer(stream=False, options=b',"n":2')
+    ours.ours([{"choices": [{"index": 0, "message": {}, "finish_reason": "length"}]}])
+    with pytest.raises(UpstreamFailed):
+        ours.end()

@@ -62,6 +62,10 @@ class Reply:
         deltas = [chunk["choices"][0]["delta"] for chunk in self.chunks if chunk["choices"] and chunk["choices"][0]["index"] == 0]
         return "".join(delta.get("content") or "" for delta in deltas)
 
+    def text_of_error(self) -> str:
+        """Return the message of an error."""
+        return str(self.json["error"]["message"])
+
 
 def body_of(content: Any = "hello there", **fields: Any) -> bytes:
     messages = content if isinstance(content, list) else [{"role": "user", "content": content}]
@@ -73,11 +77,13 @@ async def send(
 ) -> Reply:
     """Send a request, read the answer to its end."""
     request = HttpRequest("POST", path, {"x-request-id": "r-1", **(headers or {})}, body)
-    status, head, reads = 0, None, []
+    status, head = 0, None
+    reads: list[bytes] = []
     try:
         async with client.send(request, deadline=asyncio.get_running_loop().time() + 60) as response:
             status, head = response.status, response.headers
-            reads = [data async for data in response.reads()]
+            async for data in response.reads():
+                reads.append(data)  # noqa: PERF401  # a comprehension would lose what came before an error
     except HttpError as error:
         return Reply(status, head, tuple(reads), type(error).__name__)
     return Reply(status, head, tuple(reads))
@@ -97,3 +103,8 @@ def asked(content: Any = "hello there", *, limits: HttpLimits = PATIENT, **field
     client = fake(limits=limits)
     reply = ask(content, client=client, **fields)
     return reply, client.served[-1]
+
+
+def run_send(client: HttpClient, body: bytes, *, path: str) -> Reply:
+    """Send one body to any path."""
+    return asyncio.run(send(client, body, path=path))

@@ -149,7 +149,7 @@ HOSTILE: list[Any] = [
     {"anyOf": []},
     {"anyOf": [False]},
     {"allOf": [3]},
-    {"type": "object", "properties": []},
+    {"type": "object", "properties": ["a"]},
     {"type": "object", "properties": {"a": 3}, "required": ["a"]},
     {"type": "object", "required": ["a"], "additionalProperties": False},
     {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]},
