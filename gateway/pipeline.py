@@ -24,10 +24,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
 
+import msgspec
 from msgspec import UnsetType
 
 from gateway.caller.callers import Callers
@@ -64,8 +64,7 @@ class Observer(Protocol):
         """Note that an attempt at the exchange's upstream failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True):
     """A request as an edge received it.
 
     `read` gives the decoded body; it is called only once the caller is known, so that nobody unknown makes us read or parse.

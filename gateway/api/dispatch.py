@@ -56,13 +56,14 @@ class Dispatch:
         disconnect: Disconnect | None = scope.get("extensions", {}).get("gatehouse.disconnect")
         hot: Hot | None = None
         try:
-            hot = self._admit(scope)
+            headers = read_headers(scope["headers"])
+            hot = self._admit(scope, headers)
             if hot is None:
                 await self._rest(scope, receive, answering.passing)
                 return
             if disconnect is not None:
                 disconnect.task = asyncio.current_task()
-            await hot(Incoming(request_id, read_headers(scope["headers"]), receive, self._max_body_bytes), answering)
+            await hot(Incoming(request_id, headers, receive, self._max_body_bytes), answering)
         except ClientError as error:
             if hot is None:
                 self._observer.refused(error.code, request_id)
@@ -78,8 +79,8 @@ class Dispatch:
             if disconnect is not None:
                 disconnect.task = None
 
-    def _admit(self, scope: Scope) -> Hot | None:
-        if not self._any_host and host_of(scope["headers"]) not in self._hosts:
+    def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> Hot | None:
+        if not self._any_host and host_of(headers) not in self._hosts:
             raise InvalidRequest("This gateway does not answer to that Host.", code="host_not_allowed")
         hot = self._hot.get(scope["path"])
         if hot is not None:

@@ -27,6 +27,7 @@ from uvicorn.server import ServerState
 
 from gateway.api.envelope import closing_response
 from gateway.errors import ClientError, HeadersTooLarge, InvalidRequest, RequestTimeout, TooLarge
+from gateway.exchange.ids import new_id
 
 DISCONNECT: Final = "gatehouse.disconnect"
 """Where in `scope["extensions"]` a request's `Disconnect` is."""
@@ -77,7 +78,7 @@ class _Stop(Exception):  # no error: it only gets us out of the parser
 class Door(HttpToolsProtocol):
     """One connection; uvicorn's `http=` class as `functools.partial(Door, limits=…)`.
 
-    `on_refused` hears the code of each refusal.
+    `on_refused` hears of each refusal: its code, and the `x-request-id` that was given, empty where the client was told nothing.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Door(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         limits: DoorLimits,
-        on_refused: Callable[[str], None] | None = None,
+        on_refused: Callable[[str, str], None] | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._limits = limits
@@ -353,10 +354,11 @@ class Door(HttpToolsProtocol):
     def _answer(self, error: ClientError, *, silent: bool = False) -> None:
         """Write a refusal and close: softly, so that a client that is still sending gets it."""
         self._deadline = monotonic() + LINGER_SECONDS
-        if not silent:
-            self.transport.write(closing_response(error, self.server_state.default_headers))
+        request_id = "" if silent else new_id()
+        if request_id:
+            self.transport.write(closing_response(error, request_id, default_headers=self.server_state.default_headers))
         if self._on_refused is not None:
-            self._on_refused(error.code)
+            self._on_refused(error.code, request_id)
         if isinstance(error, RequestTimeout):
             self.transport.close()
         else:

@@ -9,7 +9,6 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from gateway.errors import ClientError, Unauthenticated
-from gateway.exchange.ids import new_id
 
 _encode = msgspec.json.Encoder().encode
 
@@ -34,14 +33,14 @@ def error_headers(error: ClientError) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-def closing_response(error: ClientError, default_headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Return a whole HTTP/1.1 response, with an id of its own, for an error told below ASGI; the connection ends with it."""
+def closing_response(error: ClientError, request_id: str, *, default_headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return a whole HTTP/1.1 response for an error that is told below ASGI; the connection ends with it."""
     body = error_body(error)
     headers = [
         *default_headers,
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
-        (b"x-request-id", new_id().encode("ascii")),
+        (b"x-request-id", request_id.encode("ascii")),
         *error_headers(error),
         (b"connection", b"close"),
     ]

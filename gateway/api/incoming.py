@@ -14,7 +14,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-_READ = frozenset({b"authorization", b"x-api-key", b"idempotency-key", b"x-forwarded-for", b"forwarded"})
+_READ = frozenset({b"host", b"authorization", b"x-api-key", b"idempotency-key", b"x-forwarded-for", b"forwarded"})
 _BEARER = b"bearer "
 
 
@@ -76,10 +76,9 @@ def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return found
 
 
-def host_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Return the name in the Host header, without port and brackets, in lower case; empty where there is none or two."""
-    hosts = [value for name, value in headers if name == b"host"]
-    host = hosts[0].decode("latin-1").lower() if len(hosts) == 1 else ""
+def host_of(headers: dict[bytes, bytes]) -> str:
+    """Return the name in the Host header, without port and brackets, in lower case; empty where there is none."""
+    host = headers.get(b"host", b"").decode("latin-1").lower()
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0]

@@ -30,7 +30,7 @@ def ops_router(
     *,
     checks: Mapping[str, Check],
     draining: Draining,
-    metrics: Callable[[], bytes],
+    metrics: Callable[[], Awaitable[bytes]],
     deadline: float = CHECK_DEADLINE,
 ) -> APIRouter:
     """Return the endpoints; each check of readiness may take `deadline` seconds."""
@@ -60,7 +60,7 @@ def ops_router(
     async def prometheus(request: Request) -> Response:
         """Answer in Prometheus' text format, summed over all workers."""
         await access.operator(request)
-        return Response(await asyncio.to_thread(metrics), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(await metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router
 

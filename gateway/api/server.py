@@ -96,7 +96,7 @@ def configuration(
     limits: DoorLimits,
     *,
     report: Callable[[BaseException | None, str], None],
-    on_refused: Callable[[str], None] | None = None,
+    on_refused: Callable[[str, str], None] | None = None,
 ) -> uvicorn.Config:
     """Return uvicorn's configuration: our door, uvloop, an app with a lifespan, and no log of its own."""
     loggers = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asyncio")

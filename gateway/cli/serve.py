@@ -35,6 +35,9 @@ from gateway.telemetry.log import Log, open_log, raw_stderr
 from gateway.telemetry.metrics import SHARED_FOLDER, Metrics
 from gateway.telemetry.observer import Observer
 
+BATCH = 64
+"""Ended exchanges that are counted and logged together."""
+
 Build = Callable[[Settings, Draining, Observer], Asgi]
 """Makes the application of one process; a function of a module, so that workers can be told of it."""
 
@@ -126,7 +129,7 @@ def _work(listener: socket.socket, pipe: Connection, *, settings: Settings, buil
 def _serve(
     settings: Settings, build: Build, listener: socket.socket, *, log: Log, on_ready: Callable[[GatehouseServer], None]
 ) -> int:
-    observer = Observer(Metrics(), log)
+    observer = Observer(Metrics(), log, batch=BATCH)
     draining = Draining()
 
     def report(error: BaseException | None, place: str) -> None:
@@ -145,4 +148,5 @@ def _serve(
         on_draining=lambda: log.info(DRAINING),
     )
     server.run(sockets=[listener])
+    observer.flush()
     return server.exit_code

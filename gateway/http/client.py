@@ -74,7 +74,7 @@ class Sending:
 
     async def __aenter__(self) -> AiohttpResponse:
         request = self._request
-        patience = self._patience = Patience(self._deadline)
+        patience = self._patience = Patience(self._deadline, min(self._limits.first_byte, self._limits.idle))
         try:
             self._response = await patience.wait(
                 self._session.request(
@@ -154,11 +154,12 @@ class AiohttpResponse:
 
     async def read(self) -> bytes:
         """Return the whole body; raises as `reads` does."""
-        first = b""
-        rest: list[bytes] = []
-        async for data in self:
-            if first:
-                rest.append(data)
-            else:
-                first = data
-        return b"".join((first, *rest)) if rest else first
+        content = self._response.content
+        parts: list[bytes] = []
+        # Most bodies come in one read, together with their end.
+        while not content.at_eof():
+            try:
+                parts.append(await self.__anext__())
+            except StopAsyncIteration:
+                break
+        return parts[0] if len(parts) == 1 else b"".join(parts)

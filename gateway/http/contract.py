@@ -11,6 +11,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
@@ -22,8 +24,7 @@ class HttpLimits:
     max_answer_bytes: int = 16_777_216
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(msgspec.Struct, frozen=True, gc=False):
     """One request; `path` is appended to the client's base URL; header names are lower case."""
 
     method: str

@@ -15,15 +15,16 @@ T = TypeVar("T")
 class Patience:
     """Bounds single waits of the task that made it; between waits nothing is bounded, so a slow reader harms no one else.
 
-    A timer for every read would cost more than the read: the one timer is moved only when it fires early or a wait must
-    end sooner. `deadline` is in the event loop's time and bounds every wait.
+    A timer for every read would cost more than the read. One is set, for the `shortest` wait that is usual, in seconds; when it
+    fires it looks whether the wait of that moment is over. `deadline` is in the event loop's time and bounds every wait.
     """
 
-    __slots__ = ("_cancelling", "_deadline", "_expires", "_fired", "_loop", "_task", "_timer")
+    __slots__ = ("_cancelling", "_deadline", "_expires", "_fired", "_loop", "_shortest", "_task", "_timer")
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, shortest: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._deadline = deadline
+        self._shortest = shortest
         self._expires = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._fired = False
@@ -34,10 +35,13 @@ class Patience:
 
     async def wait(self, awaitable: Awaitable[T], seconds: float) -> T:
         """Return what `awaitable` gives; raises `HttpTimeout` when it takes longer than `seconds` or past the deadline."""
-        expires = min(self._loop.time() + seconds, self._deadline)
-        self._expires = expires
-        if self._timer is None or self._timer.when() > expires:
-            self._arm(expires)
+        now = self._loop.time()
+        self._expires = min(now + seconds, self._deadline)
+        if self._timer is None:
+            self._timer = self._loop.call_at(min(now + self._shortest, self._expires), self._fire)
+        elif self._timer.when() > self._expires:
+            self._timer.cancel()
+            self._timer = self._loop.call_at(self._expires, self._fire)
         try:
             return await awaitable
         except asyncio.CancelledError:
@@ -53,15 +57,10 @@ class Patience:
             self._timer.cancel()
             self._timer = None
 
-    def _arm(self, when: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._fire)
-
     def _fire(self) -> None:
         self._timer = None
         if self._loop.time() >= self._expires:
             self._fired = True
             self._task.cancel()
         elif self._expires < math.inf:
-            self._arm(self._expires)
+            self._timer = self._loop.call_at(self._expires, self._fire)

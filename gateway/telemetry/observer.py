@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from gateway.errors import ClientError
@@ -10,13 +11,22 @@ from gateway.telemetry.events import REQUEST_REFUSED, UPSTREAM_FAILED
 from gateway.telemetry.log import Log
 from gateway.telemetry.metrics import Metrics
 
+PAUSE = 0.05
+"""Seconds that an ended exchange waits at most to be counted and logged, where batches are taken."""
+
 
 class Observer:
-    """Counts and logs what happens; nothing here waits or raises."""
+    """Counts and logs what happens; nothing here waits or raises.
 
-    def __init__(self, metrics: Metrics, log: Log) -> None:
+    With a `batch` above one, so many ended exchanges are counted and logged at once: what runs in a row costs half of what runs
+    between other things. It then needs a running event loop, and `flush` at the end.
+    """
+
+    def __init__(self, metrics: Metrics, log: Log, *, batch: int = 1) -> None:
         self._metrics = metrics
         self._log = log
+        self._batch = batch
+        self._over: list[tuple[Exchange, int]] = []
 
     def started(self, exchange: Exchange) -> None:  # noqa: ARG002  # the seam of the pipeline; spans will need it
         """Note that an exchange has begun; `ended` follows exactly once."""
@@ -24,9 +34,18 @@ class Observer:
 
     def ended(self, exchange: Exchange) -> None:
         """Note that an exchange has ended, with its result."""
-        at = time.perf_counter_ns()
-        self._metrics.ended(exchange, at)
-        self._log.ended(exchange, at)
+        self._over.append((exchange, time.perf_counter_ns()))
+        if len(self._over) >= self._batch:
+            self.flush()
+        elif len(self._over) == 1:
+            asyncio.get_running_loop().call_later(PAUSE, self.flush)
+
+    def flush(self) -> None:
+        """Count and log what has ended so far."""
+        over, self._over = self._over, []
+        for exchange, at in over:
+            self._metrics.ended(exchange, at)
+            self._log.ended(exchange, at)
 
     def refused(self, code: str, request_id: str = "") -> None:
         """Note a refusal that no exchange stands for."""
@@ -50,6 +69,7 @@ class Observer:
         self._metrics.internal_error()
         self._log.internal_error(error, request_id)
 
-    def render(self) -> bytes:
-        """Return the metrics in Prometheus' text format."""
-        return self._metrics.render()
+    async def render(self) -> bytes:
+        """Return the metrics in Prometheus' text format; that takes long, so a thread does it."""
+        self.flush()
+        return await asyncio.to_thread(self._metrics.render)

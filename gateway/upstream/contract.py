@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from gateway.wire.answer import Body
 from gateway.wire.chat import ChatRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, gc=False):
     """One dispatch: a validated request for the model `model` of an upstream.
 
     `cache_salt` partitions the upstream's prefix cache by tenant; `deadline` is in the event loop's time.

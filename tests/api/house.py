@@ -12,7 +12,7 @@ import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
@@ -221,6 +221,11 @@ class Client:
         except ConnectionResetError:
             return b""
 
+    async def end(self) -> None:
+        """Read until the other side closes, however long that takes; a reset counts as such."""
+        with suppress(ConnectionResetError):
+            await self._reader.read()
+
     @asynccontextmanager
     async def dribbling(self, piece: bytes, every: float) -> AsyncIterator[None]:
         """Send a piece again and again meanwhile."""
@@ -255,7 +260,12 @@ class House:
     app: App
     state: ServerState
     port: int
-    refused: list[str] = field(default_factory=list)
+    refusals: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def refused(self) -> list[str]:
+        """The codes of refusals that were reported."""
+        return [code for code, _ in self.refusals]
 
     def client(self) -> AbstractAsyncContextManager[Client]:
         """Connect."""
@@ -276,16 +286,20 @@ class House:
 async def house(limits: DoorLimits = LIMITS, *, protocol: type[HttpToolsProtocol] = Door) -> AsyncIterator[House]:
     """Open a house; `protocol` other than `Door` is for controls."""
     app = App()
-    refused: list[str] = []
+    refusals: list[tuple[str, str]] = []
     config: uvicorn.Config = configuration(app, limits, report=lambda _error, _place: None)
     config.load()
     state = ServerState()
-    make = partial(Door, limits=limits, on_refused=refused.append) if protocol is Door else protocol
+    make = (
+        partial(Door, limits=limits, on_refused=lambda code, request_id: refusals.append((code, request_id)))
+        if protocol is Door
+        else protocol
+    )
     server = await asyncio.get_running_loop().create_server(lambda: make(config, state, {}), "127.0.0.1", 0)
     async with asyncio.TaskGroup() as group:
         sweeper = group.create_task(_sweep(state))
         try:
-            yield House(app, state, server.sockets[0].getsockname()[1], refused)
+            yield House(app, state, server.sockets[0].getsockname()[1], refusals)
         finally:
             sweeper.cancel()
             server.close()

@@ -108,6 +108,20 @@ def test_a_head_that_is_cut_behind_another_request_is_measured_by_itself() -> No
     run(main())
 
 
+def test_a_head_that_is_cut_behind_the_end_of_a_body_is_measured_by_itself() -> None:
+    async def main() -> None:
+        async with house() as home, home.client() as client:
+            later = head_of(LIMITS.max_header_bytes)
+            client.send(CHUNKED + b"1\r\na\r\n")
+            await home.until(lambda: bool(home.app.started))
+            client.send(b"0\r\n\r\n" + later[:100])
+            assert (await client.answer()).body == b"a"
+            client.send(later[100:])
+            assert (await client.answer()).status == 200
+
+    run(main())
+
+
 # Bodies
 
 

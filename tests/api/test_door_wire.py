@@ -189,6 +189,16 @@ def test_a_refusal_carries_the_date_and_its_own_length() -> None:
     run(main())
 
 
+def test_a_refusal_is_reported_with_the_id_that_the_client_was_given() -> None:
+    async def main() -> None:
+        async with house() as home, home.client() as client:
+            client.send(b"rubbish\r\n\r\n")
+            answer = await client.answer()
+            assert home.refusals == [("invalid_http", answer.headers["x-request-id"])]
+
+    run(main())
+
+
 def test_a_request_waits_for_the_one_before_it() -> None:
     async def main() -> None:
         async with house() as home, home.client() as client:

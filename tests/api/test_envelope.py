@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from gateway.api.envelope import error_body, error_headers
+from gateway.api.envelope import closing_response, error_body, error_headers
 from gateway.errors import ClientError, InvalidRequest, RateLimited, Unauthenticated, Unavailable
 
 
@@ -35,3 +35,18 @@ def test_an_unforeseen_error_says_nothing_of_its_cause() -> None:
     error = ClientError("Internal error.")
     error.__cause__ = ValueError("secret")
     assert b"secret" not in error_body(error)
+
+
+def test_a_closing_response_is_whole_and_names_its_length_id_and_end() -> None:
+    error = Unavailable("Later.", retry_after=2.5)
+    head, _, body = closing_response(error, "an-id", default_headers=[(b"date", b"now")]).partition(b"\r\n\r\n")
+    assert body == error_body(error)
+    assert head.split(b"\r\n") == [
+        b"HTTP/1.1 503 Service Unavailable",
+        b"date: now",
+        b"content-type: application/json",
+        b"content-length: %d" % len(body),
+        b"x-request-id: an-id",
+        b"retry-after: 3",
+        b"connection: close",
+    ]

@@ -22,6 +22,10 @@ class Access:
             raise Forbidden("no")
 
 
+async def rendered() -> bytes:
+    return b"m 1\n"
+
+
 async def answers() -> None: ...
 
 
@@ -38,7 +42,7 @@ def ready(
         Access(),  # type: ignore[arg-type]  # the seam is one method of it
         checks=checks,
         draining=Draining(draining),
-        metrics=lambda: b"m 1\n",
+        metrics=rendered,
         deadline=deadline,
     )
     app.include_router(router)

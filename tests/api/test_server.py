@@ -34,6 +34,8 @@ from tests.api.house import LIMITS, PATIENCE, App, Client, connect, run
 
 GET = b"GET %s HTTP/1.1\r\nhost: a\r\n\r\n"
 GRACE = 0.4
+LATE = 2.0
+"""Seconds that a busy machine may add."""
 TIMES = DrainTimes(grace=GRACE, timeout=8.0)
 
 
@@ -119,7 +121,7 @@ def test_a_process_with_nothing_to_do_ends_as_soon_as_the_grace_is_over() -> Non
             idle.send(GET % b"/echo")
             await idle.answer()
             served.signal()
-            assert GRACE <= await served.end() < GRACE + 1.0
+            assert GRACE <= await served.end() < GRACE + LATE
             assert await idle.rest() == b""
             assert served.app.shut_down.is_set()
             assert served.server.exit_code == 0
@@ -136,7 +138,7 @@ def test_what_runs_may_end_after_the_listener_has_closed() -> None:
             assert not served.app.shut_down.is_set()
             served.app.release.set()
             assert (await client.answer()).status == 200
-            assert await served.end() < 1.0
+            assert await served.end() < LATE
             assert served.app.shut_down.is_set()
             assert served.server.exit_code == 0
 
@@ -163,7 +165,7 @@ def test_what_does_not_end_is_cancelled_in_time_to_settle() -> None:
             await asyncio.wait_for(served.app.cancelled.wait(), PATIENCE)
             assert 0.6 * times.timeout < monotonic() - begun < times.timeout
             await served.end()
-            assert monotonic() - begun < times.timeout + 0.5
+            assert monotonic() - begun < times.timeout + LATE
             assert served.app.shut_down.is_set()
             assert served.server.exit_code == 0
 
@@ -176,7 +178,7 @@ def test_who_does_not_take_the_rest_of_an_answer_does_not_hold_up_the_end() -> N
             client.writer.transport.pause_reading()  # type: ignore[attr-defined]
             client.send(GET % b"/flood")
             served.signal()
-            assert await served.end() < 2.0
+            assert await served.end() < 1.2 + LATE
 
     run(main())
 
@@ -190,7 +192,7 @@ def test_deadlines_hold_while_the_process_drains() -> None:
             served.signal()
             assert (await client.answer()).code == "request_timeout"
             await served.end()
-            assert monotonic() - begun < 3.0
+            assert monotonic() - begun < 1.0 + LATE
 
     run(main())
 
@@ -201,7 +203,7 @@ def test_a_second_signal_ends_it_at_once_and_says_that_work_was_cut_off() -> Non
             await hold(served, client)
             served.signal()
             served.signal()
-            assert await served.end() < 1.0
+            assert await served.end() < LATE
             assert served.server.exit_code == 1
             await asyncio.wait_for(served.app.cancelled.wait(), PATIENCE)
 
@@ -213,7 +215,7 @@ def test_a_second_signal_to_a_process_with_nothing_to_do_is_as_good_as_one() -> 
         async with serving(DrainTimes(5.0, 20.0)) as served:
             served.signal()
             served.signal()
-            assert await served.end() < 1.0
+            assert await served.end() < LATE
             assert served.server.exit_code == 0
 
     run(main())
@@ -223,7 +225,7 @@ def test_an_app_that_hangs_at_its_end_does_not_hold_up_the_process() -> None:
     async def main() -> None:
         async with serving(DrainTimes(0.1, 1.0), lifespan="hangs") as served:
             served.signal()
-            assert await served.end() < 2.0
+            assert await served.end() < 1.2 + LATE
 
     run(main())
 
@@ -232,7 +234,7 @@ def test_uvicorns_own_way_to_end_needs_no_grace() -> None:
     async def main() -> None:
         async with serving(DrainTimes(5.0, 20.0)) as served:
             served.server.should_exit = True
-            assert await served.end() < 1.0
+            assert await served.end() < LATE
 
     run(main())
 
@@ -268,7 +270,7 @@ def test_the_real_sweep_keeps_deadlines_and_never_exceeds_them() -> None:
         async with serving(TIMES, limits) as served, connect(served.port) as client:
             client.send(b"GET /")
             assert (await client.answer()).code == "request_timeout"
-            assert 0.5 < monotonic() - client.opened < 1.0 + 0.5
+            assert 0.5 < monotonic() - client.opened < 1.0 + LATE
 
     run(main())
 

@@ -10,7 +10,7 @@ from gateway.http.patience import Patience
 
 def test_a_wait_that_is_answered_in_time_gives_its_result() -> None:
     async def main() -> None:
-        patience = Patience(asyncio.get_running_loop().time() + 60)
+        patience = Patience(asyncio.get_running_loop().time() + 60, 30)
         assert await patience.wait(asyncio.sleep(0, "answer"), 60) == "answer"
         patience.close()
 
@@ -19,7 +19,7 @@ def test_a_wait_that_is_answered_in_time_gives_its_result() -> None:
 
 def test_a_wait_longer_than_its_seconds_is_a_timeout() -> None:
     async def main() -> None:
-        patience = Patience(asyncio.get_running_loop().time() + 60)
+        patience = Patience(asyncio.get_running_loop().time() + 60, 30)
         with pytest.raises(HttpTimeout):
             await patience.wait(asyncio.Event().wait(), 0.01)
         patience.close()
@@ -29,7 +29,7 @@ def test_a_wait_longer_than_its_seconds_is_a_timeout() -> None:
 
 def test_the_deadline_bounds_every_wait() -> None:
     async def main() -> None:
-        patience = Patience(asyncio.get_running_loop().time() + 0.01)
+        patience = Patience(asyncio.get_running_loop().time() + 0.01, 30)
         with pytest.raises(HttpTimeout):
             await patience.wait(asyncio.Event().wait(), 60)
         patience.close()
@@ -39,7 +39,7 @@ def test_the_deadline_bounds_every_wait() -> None:
 
 def test_a_later_shorter_wait_moves_the_timer() -> None:
     async def main() -> None:
-        patience = Patience(asyncio.get_running_loop().time() + 60)
+        patience = Patience(asyncio.get_running_loop().time() + 60, 30)
         await patience.wait(asyncio.sleep(0), 50)
         with pytest.raises(HttpTimeout):
             await patience.wait(asyncio.Event().wait(), 0.01)
@@ -51,7 +51,7 @@ def test_a_later_shorter_wait_moves_the_timer() -> None:
 def test_time_between_waits_is_not_counted() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        patience = Patience(loop.time() + 60)
+        patience = Patience(loop.time() + 60, 0.02)
         await patience.wait(asyncio.sleep(0), 0.02)
         fired = loop.create_future()
         loop.call_later(0.06, fired.set_result, None)
@@ -65,7 +65,7 @@ def test_time_between_waits_is_not_counted() -> None:
 def test_a_wait_that_was_extended_outlives_the_first_timer() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        patience = Patience(loop.time() + 60)
+        patience = Patience(loop.time() + 60, 0.02)
         await patience.wait(asyncio.sleep(0), 0.02)
         late = loop.create_future()
         loop.call_later(0.06, late.set_result, "late but in time")
@@ -80,7 +80,7 @@ def test_a_cancellation_from_outside_stays_a_cancellation() -> None:
         patience_made = asyncio.Event()
 
         async def waits() -> None:
-            patience = Patience(asyncio.get_running_loop().time() + 60)
+            patience = Patience(asyncio.get_running_loop().time() + 60, 30)
             patience_made.set()
             await patience.wait(asyncio.Event().wait(), 60)
 

@@ -1,7 +1,5 @@
 """The seam's one value."""
 
-import dataclasses
-
 import pytest
 
 from gateway.upstream.contract import Call
@@ -11,5 +9,5 @@ from gateway.wire.chat import read_chat_request
 def test_a_call_cannot_be_changed_by_who_sends_it() -> None:
     request = read_chat_request(b'{"model":"m","messages":[{"role":"user","content":"x"}]}')
     call = Call("id", model="m", request=request, max_tokens=1, cache_salt="", deadline=0.0)
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         call.max_tokens = 2  # type: ignore[misc]

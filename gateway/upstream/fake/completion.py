@@ -42,7 +42,10 @@ class Completion:
             "usage": self._usage(sum(speech.made for speech in self.speeches)),
             "prompt_logprobs": None,
             "prompt_token_ids": None,
+            "prompt_text": None,
             "kv_transfer_params": None,
+            "ec_transfer_params": None,
+            "metrics": None,
         }
 
     def chunks(self) -> Iterator[Body]:
@@ -52,17 +55,19 @@ class Completion:
         running = bool(options and options.continuous_usage_stats)
         made = [0] * len(self.speeches)
         for index in range(len(self.speeches)):
-            yield self._chunk(index, {"role": "assistant", "content": ""}, usage=0 if running else None)
-        turns = zip_longest(*(self._deltas(speech) for speech in self.speeches))
-        for turn in turns:
+            role = self._chunk(index, {"role": "assistant", "content": ""}, {}, usage=0 if running else None)
+            yield {**role, "prompt_token_ids": None, "prompt_text": None}
+        for turn in zip_longest(*(self._deltas(speech) for speech in self.speeches)):
             for index, said in enumerate(turn):
                 if said is not None:
                     delta, tokens, extra = said
                     self.served.made(tokens)
                     made[index] += tokens
-                    yield self._chunk(index, delta, extra, usage=made[index] if running else None)
+                    chunk = self._chunk(index, delta, extra, usage=made[index] if running else None)
+                    yield {**chunk, "kv_transfer_params": None}
         if options and options.include_usage:
-            yield {**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage(sum(made))}
+            usage = {name: value for name, value in self._usage(sum(made)).items() if value is not None}
+            yield {**self._head("chat.completion.chunk"), "choices": [], "usage": usage, "system_fingerprint": FINGERPRINT}
 
     def _begin(self) -> None:
         self.served.began(self.prompt, self.speeches[0].finish)
@@ -92,16 +97,18 @@ class Completion:
             "finish_reason": speech.finish,
             "stop_reason": speech.stop_reason,
             "token_ids": None,
+            "routed_experts": None,
+            "weight_versions": None,
         }
 
-    def _chunk(self, index: int, delta: Body, extra: Body | None = None, *, usage: int | None) -> Body:
+    def _chunk(self, index: int, delta: Body, extra: Body, *, usage: int | None) -> Body:
         content = delta.get("content")
         choice = {
             "index": index,
             "delta": delta,
             "logprobs": self._logprobs((content,)) if content else None,
             "finish_reason": None,
-            **(extra or {}),
+            **extra,
         }
         body: Body = {**self._head("chat.completion.chunk"), "choices": [choice]}
         if usage is not None:
@@ -111,18 +118,24 @@ class Completion:
     @staticmethod
     def _deltas(speech: Speech) -> Iterator[tuple[Body, int, Body]]:
         """Yield delta, tokens and further fields of each chunk; as in vLLM the last content comes with the finish_reason."""
-        end: Body = {"finish_reason": speech.finish, "stop_reason": speech.stop_reason, "token_ids": None}
+        more: Body = {"token_ids": None}
+        end: Body = {
+            "finish_reason": speech.finish,
+            "stop_reason": speech.stop_reason,
+            "token_ids": None,
+            "weight_versions": None,
+        }
         for piece in speech.reasoning:
-            yield {"reasoning": piece}, 1, {}
+            yield {"reasoning": piece}, 1, more
         for piece in speech.refusal:
-            yield {"refusal": piece}, 1, {}
+            yield {"refusal": piece}, 1, more
         for number, call in enumerate(speech.calls):
             name = {"id": call.id, "type": "function", "index": number, "function": {"name": call.name}}
-            yield {"content": None, "tool_calls": [name]}, 0, {}
+            yield {"content": None, "tool_calls": [name]}, 0, more
             for piece in call.pieces:
-                yield {"content": None, "tool_calls": [{"index": number, "function": {"arguments": piece}}]}, 1, {}
+                yield {"content": None, "tool_calls": [{"index": number, "function": {"arguments": piece}}]}, 1, more
         for piece in speech.content[:-1]:
-            yield {"content": piece}, 1, {}
+            yield {"content": piece}, 1, more
         if speech.content:
             yield {"content": speech.content[-1]}, 1, end
         else:

@@ -32,12 +32,8 @@ _gone = {
 
 
 def _first(draft: Draft) -> Iterator[Part]:
-    """Yield what arrives before a fault in mid-answer."""
-    if draft.stream:
-        yield from draft.paced(islice(draft.events(), draft.directive.after))
-    else:
-        body = draft.raw_body()
-        yield body[: len(body) // 2]
+    """Yield the events that arrive before a fault in mid-stream."""
+    return draft.paced(islice(draft.events(), draft.directive.after))
 
 
 def _broken_off(draft: Draft, *after: Part) -> Answer:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -88,17 +88,17 @@ class Totals:
 
 
 class Ledger:
-    """The list of what was served, oldest first."""
+    """The list of what was served, oldest first: all counts, and the latest `records` one by one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, records: int = RECORDS) -> None:
         self.totals = Totals()
         self.received: deque[Received] = deque(maxlen=RECEIVED)
-        self._served: deque[Served] = deque(maxlen=RECORDS)
+        self._served: deque[Served] = deque(maxlen=records)
         self._waiting: list[asyncio.Future[None]] = []
 
     @property
     def served(self) -> tuple[Served, ...]:
-        """The latest 10,000 requests."""
+        """The latest requests."""
         return tuple(self._served)
 
     def open(self, request_id: str, path: str, *, headers: Mapping[str, str], body: bytes) -> Served:
@@ -108,6 +108,7 @@ class Ledger:
         self.received.append(Received(request_id, dict(headers), body[:RECEIVED_BYTES]))
         self.totals.requests += 1
         self.totals.running += 1
+        self._changed()
         return served
 
     def ended(self, served: Served) -> None:
@@ -119,22 +120,30 @@ class Ledger:
         totals.models[served.model] += 1
         if served.finish:
             totals.finishes["abort" if served.outcome == "aborted" else served.finish] += 1
-        if totals.running == 0:
-            for waiting in self._waiting:
-                if not waiting.done():
-                    waiting.set_result(None)
+        self._changed()
 
     async def idle(self, seconds: float) -> bool:
         """Return whether nothing runs, at the latest after so many seconds."""
-        if self.totals.running:
-            waiting = asyncio.get_running_loop().create_future()
-            self._waiting.append(waiting)
-            try:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(waiting, seconds)
-            finally:
-                self._waiting.remove(waiting)
-        return self.totals.running == 0
+        return await self._until(lambda: self.totals.running == 0, seconds)
+
+    async def reached(self, requests: int, *, seconds: float) -> bool:
+        """Return whether so many requests have arrived, at the latest after so many seconds."""
+        return await self._until(lambda: self.totals.requests >= requests, seconds)
+
+    async def _until(self, holds: Callable[[], bool], seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not holds():
+                    change = asyncio.get_running_loop().create_future()
+                    self._waiting.append(change)
+                    await change
+        return holds()
+
+    def _changed(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for change in waiting:
+            if not change.done():
+                change.set_result(None)
 
     def clear(self) -> None:
         """Forget what has ended; what runs stays."""

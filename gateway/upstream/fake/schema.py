@@ -226,20 +226,19 @@ def _number(schema: Mapping[str, Any], nth: int, *, whole: bool) -> float:
     if not whole and step is None and low is not None and high is not None and low < high:
         return float(low + (high - low) / (nth + 2))
     step = step or 1
-    if whole and step != int(step):
-        raise SchemaError("an integer with a broken multipleOf")
-    number = _multiple(step, low=low, high=high, nth=nth, strict=(low == above, high == below))
-    if (most is not None and number > most) or (below is not None and number >= below):
+    if step <= 0 or (whole and step != int(step)):
+        raise SchemaError("multipleOf is not above zero, or broken for an integer")
+    first = None if low is None else math.floor(low / step) + 1 if low == above else math.ceil(low / step)
+    last = None if high is None else math.ceil(high / step) - 1 if high == below else math.floor(high / step)
+    return _between(first, last, nth=nth) * step
+
+
+def _between(first: int | None, last: int | None, *, nth: int) -> int:
+    """Return the n-th whole number from `first` to `last`, beginning again where there are fewer, and near 1 where it is free."""
+    if first is None:
+        return 1 + nth if last is None else min(last, 1) - nth
+    if last is None:
+        return first + nth
+    if first > last:
         raise SchemaError("bounds that leave no number")
-    return number
-
-
-def _multiple(step: float, *, low: float | None, high: float | None, nth: int, strict: tuple[bool, bool]) -> float:
-    """Return the n-th multiple of `step` above `low`, or below `high`; `strict` says which of the two it must not equal."""
-    if step <= 0:
-        raise SchemaError("multipleOf is not above zero")
-    if low is not None:
-        return (math.floor(low / step) + 1 + nth if strict[0] else math.ceil(low / step) + nth) * step
-    if high is not None:
-        return min((math.ceil(high / step) - 1 if strict[1] else math.floor(high / step)) - nth, 1) * step
-    return (1 + nth) * step
+    return first + nth % (last - first + 1)

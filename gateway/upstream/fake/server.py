@@ -9,7 +9,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -32,7 +32,7 @@ FLUSH = 0.02
 """Seconds between the last bytes and a reset, which would otherwise overtake them in the client's kernel."""
 
 LINGER_NEVER = struct.pack("ii", 1, 0)
-MAX_IDLE_WAIT = 60.0
+MAX_WAIT = 60.0
 GRACE = 5.0
 """Seconds in which requests that lost their connection must have ended."""
 
@@ -42,7 +42,8 @@ END: Message = {"type": "http.response.body", "body": b"", "more_body": False}
 class App:
     """The ASGI application: completions, models, health, metrics, and the ledger under `/fake/requests`.
 
-    `GET /fake/requests?idle=5` waits up to five seconds until nothing runs; `DELETE /fake/requests` forgets what has ended.
+    `GET /fake/requests?idle=5` waits up to five seconds until nothing runs, `?reached=3&within=5` until three requests have
+    arrived; `DELETE /fake/requests` forgets what has ended.
     """
 
     def __init__(self, behaviour: Behaviour) -> None:
@@ -73,15 +74,18 @@ class App:
         ledger = self._behaviour.ledger
         if method == "DELETE":
             ledger.clear()
-        idle = parse_qs(query).get("idle")
+        asked = dict(parse_qsl(query))
+        try:
+            idle, within = float(asked.get("idle", 0)), float(asked.get("within", 0))
+            reached = int(asked.get("reached", 0))
+        except ValueError:
+            idle = within = math.nan
+        if not (0 <= idle <= MAX_WAIT and 0 <= within <= MAX_WAIT):
+            return json_answer({"error": f"idle and within are 0 to {MAX_WAIT:g} seconds, reached is a number"}, status=400)
+        if reached:
+            await ledger.reached(reached, seconds=within)
         if idle:
-            try:
-                seconds = float(idle[0])
-            except ValueError:
-                seconds = math.nan
-            if not 0 <= seconds <= MAX_IDLE_WAIT:
-                return json_answer({"error": f"idle is not 0 to {MAX_IDLE_WAIT:g} seconds"}, status=400)
-            await ledger.idle(seconds)
+            await ledger.idle(idle)
         return json_answer(ledger.report())
 
 

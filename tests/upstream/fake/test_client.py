@@ -91,6 +91,17 @@ def test_the_deadline_holds_although_something_always_arrives() -> None:
         asyncio.run(story())
 
 
+def test_the_deadline_holds_although_the_reader_is_slow() -> None:
+    async def story() -> None:
+        started = now()
+        async with fake().send(request("hi", stream=True), deadline=started + 0.1) as response:
+            async for _ in response.reads():
+                await asyncio.sleep(0.2)
+
+    with pytest.raises(HttpTimeout):
+        asyncio.run(story())
+
+
 def test_time_that_the_reader_takes_is_not_idle_time() -> None:
     async def story() -> int:
         reads = 0

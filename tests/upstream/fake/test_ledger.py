@@ -98,6 +98,21 @@ def test_waiting_ends_in_time_although_something_runs() -> None:
     assert asyncio.run(story()) is False
 
 
+def test_waiting_for_requests_ends_when_so_many_have_arrived() -> None:
+    async def story() -> list[bool]:
+        ledger = Ledger()
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(ledger.reached(2, seconds=30))
+            await asyncio.sleep(0)
+            opened(ledger).end("complete")
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            opened(ledger).end("complete")
+        return [waiting.result(), await ledger.reached(2, seconds=0), await ledger.reached(3, seconds=0.01)]
+
+    assert asyncio.run(story()) == [True, True, False]
+
+
 def test_one_who_no_longer_waits_is_no_hindrance() -> None:
     async def story() -> None:
         ledger = Ledger()

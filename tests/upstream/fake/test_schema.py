@@ -132,7 +132,16 @@ def test_what_is_made_for_any_usual_schema_is_accepted(schema: Any) -> None:
     assert holds(schema, fill(schema))
 
 
+def nested(word: str, depth: int) -> Any:
+    schema: Any = {"type": "integer"}
+    for _ in range(depth):
+        schema = {word: [schema]}
+    return schema
+
+
 HOSTILE: list[Any] = [
+    nested("allOf", 100),
+    nested("anyOf", 100),
     False,
     None,
     3,

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from gateway.errors import UpstreamFailed
+from gateway.exchange.caller import Caller
+from gateway.exchange.exchange import Exchange
+from gateway.telemetry.log import open_log
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.observer import PAUSE, Observer
+
+SENTINEL = "hunter2-sentinel"
+
+
+def observed(do: Callable[[Observer], None]) -> tuple[str, list[dict[str, Any]]]:
+    stream = io.BytesIO()
+    with open_log(stream) as log:
+        observer = Observer(Metrics(), log)
+        do(observer)
+        rendered = asyncio.run(observer.render()).decode()
+    return rendered, [orjson.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_an_exchange_is_counted_while_it_runs_and_logged_once_when_it_ends() -> None:
+    exchange = Exchange("chat", caller=Caller("acme", None, "gth_a", "app"), route="chat")
+
+    def do(observer: Observer) -> None:
+        observer.started(exchange)
+        assert "gatehouse_exchanges_in_flight 1.0" in asyncio.run(observer.render()).decode()
+        exchange.result = "complete"
+        observer.ended(exchange)
+
+    rendered, lines = observed(do)
+    assert "gatehouse_exchanges_in_flight 0.0" in rendered
+    assert 'gatehouse_exchanges_total{result="complete",route="chat"} 1.0' in rendered
+    [line] = lines
+    assert (line["event"], line["id"], line["tenant"]) == ("exchange_ended", exchange.id, "acme")
+    assert 0 <= line["duration_ms"] < 60_000
+
+
+def test_a_refusal_is_counted_and_logged_by_its_code() -> None:
+    rendered, [line] = observed(lambda observer: observer.refused("invalid_api_key", "an-id"))
+    assert 'gatehouse_requests_refused_total{code="invalid_api_key"} 1.0' in rendered
+    assert (line["event"], line["error"], line["id"]) == ("request_refused", "invalid_api_key", "an-id")
+
+
+def test_a_failed_attempt_is_counted_and_logged_without_its_message() -> None:
+    exchange = Exchange("chat", route="chat", upstream="vllm-a", model=SENTINEL)
+    error = UpstreamFailed(SENTINEL, reason="status 500")
+    rendered, [line] = observed(lambda observer: observer.upstream_failed(exchange, error))
+    assert 'gatehouse_upstream_failures_total{error_type="upstream_error",gatehouse_upstream="vllm-a"} 1.0' in rendered
+    assert (line["event"], line["level"], line["reason"]) == ("upstream_failed", "warning", "status 500")
+    assert (line["route"], line["upstream"], line["error"]) == ("chat", "vllm-a", "upstream_error")
+    assert SENTINEL not in str(line)
+
+
+def test_a_fault_of_ours_is_counted_and_logged_without_its_text() -> None:
+    rendered, [line] = observed(lambda observer: observer.internal_error(ValueError(SENTINEL), "an-id"))
+    assert "gatehouse_internal_errors_total 1.0" in rendered
+    assert (line["event"], line["classes"]) == ("internal_error", ["builtins.ValueError"])
+    assert SENTINEL not in str(line)
+
+
+def test_in_batches_every_exchange_is_logged_once_the_batch_is_full_or_old() -> None:
+    async def main() -> list[int]:
+        stream = io.BytesIO()
+        with open_log(stream) as log:
+            observer = Observer(Metrics(), log, batch=3)
+            counts = []
+            for _ in range(4):
+                exchange = Exchange("chat", result="complete")
+                observer.started(exchange)
+                observer.ended(exchange)
+                counts.append(len(observer._over))
+            loop = asyncio.get_running_loop()
+            old = loop.create_future()
+            loop.call_later(PAUSE * 1.5, old.set_result, None)
+            await old
+            counts.append(len(observer._over))
+        return [*counts, len(stream.getvalue().splitlines())]
+
+    assert asyncio.run(main()) == [1, 2, 0, 1, 0, 4]
+
+
+def test_what_waits_in_a_batch_is_counted_before_it_is_rendered() -> None:
+    async def main() -> str:
+        with open_log(io.BytesIO()) as log:
+            observer = Observer(Metrics(), log, batch=3)
+            exchange = Exchange("chat", result="complete", route="r")
+            observer.started(exchange)
+            observer.ended(exchange)
+            return (await observer.render()).decode()
+
+    assert 'gatehouse_exchanges_total{result="complete",route="r"} 1.0' in asyncio.run(main())
