@@ -65,7 +65,10 @@ class CallerLimits:
 
 @dataclass(slots=True)
 class _Entry:
-    """What is known of a key; `caller` is None where it admits nobody. `expires` is wall time, the rest monotonic."""
+    """What is known of a key; `caller` is None where it admits nobody.
+
+    `expires` is wall time, the others monotonic; `refresh_at` is never after `too_old_at`.
+    """
 
     digest: bytes
     caller: Caller | None
@@ -162,15 +165,17 @@ class Callers:
         lookup = self._lookups.get(key_id)
         if lookup is None:
             if len(self._lookups) >= self._limits.max_lookups:
-                raise self._unavailable("too many lookups")
+                raise self._unavailable("too many key lookups")
             lookup = self._look(key_id)
         # `wait` leaves the lookup alone when this request is cancelled or too late: others wait for it, too.
         await asyncio.wait((lookup,), timeout=self._limits.deadline)
         if not lookup.done() or lookup.cancelled():
-            raise self._unavailable("deadline")
+            raise self._unavailable("key lookup past its deadline")
         error = lookup.exception()
         if error is not None:  # one error for many requests: each raises its own
-            raise self._unavailable(error.reason if isinstance(error, Unavailable) else type(error).__name__) from error
+            raise self._unavailable(
+                error.reason if isinstance(error, Unavailable) else f"key lookup: {type(error).__name__}"
+            ) from error
         return lookup.result()
 
     def _look(self, key_id: str) -> asyncio.Future[KeyRecord | None]:
@@ -183,7 +188,7 @@ class Callers:
     def _find(self, key_id: str) -> KeyRecord | None:
         record = self._keys.find(key_id)
         if record is not None and record.pepper != self._pepper and record.live(self._wall()):
-            raise self._unavailable("made under another pepper")
+            raise self._unavailable("key made under another pepper")
         return record
 
     def _looked(self, key_id: str, started: float, lookup: asyncio.Future[KeyRecord | None]) -> None:
@@ -193,8 +198,8 @@ class Callers:
             del self._lookups[key_id]
             if not lookup.cancelled() and lookup.exception() is None:
                 self._keep(key_id, lookup.result(), started)
-            elif key_id in self._known:
-                self._known[key_id].refresh_at = self._monotonic() + self._limits.retry_after
+            elif (entry := self._known.get(key_id)) is not None:
+                entry.refresh_at = min(self._monotonic() + self._limits.retry_after, entry.too_old_at)
 
     def _keep(self, key_id: str, record: KeyRecord | None, started: float) -> None:
         self._known.pop(key_id, None)
@@ -219,9 +224,7 @@ class Callers:
         )
 
     def _unavailable(self, reason: str) -> Unavailable:
-        return Unavailable(
-            "The key database does not answer; try again.", retry_after=self._limits.retry_after, reason=f"key lookup: {reason}"
-        )
+        return Unavailable("The key database does not answer; try again.", retry_after=self._limits.retry_after, reason=reason)
 
 
 def _routes(tenants: Mapping[str, Tenant]) -> dict[tuple[str, str | None], tuple[Patterns, Patterns | None]]:

@@ -99,7 +99,9 @@ def answering() -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError) as error:
-        raise Unavailable("The key database does not answer; try again.", retry_after=1.0, reason=type(error).__name__) from error
+        raise Unavailable(
+            "The key database does not answer; try again.", retry_after=1.0, reason=f"key database: {type(error).__name__}"
+        ) from error
 
 
 def _record(row: Row[Any]) -> KeyRecord:

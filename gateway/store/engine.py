@@ -11,6 +11,8 @@ Invariants
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import sqlite3
 import ssl
@@ -25,6 +27,7 @@ from gateway.errors import SettingsError
 from gateway.settings.tree import Store
 
 FILE: Final = "state.sqlite3"
+LOCK: Final = "state.lock"
 POOL_SIZE: Final = 4
 PATIENCE: Final = 2.0
 
@@ -43,13 +46,12 @@ def open_engine(store: Store, *, patience: float = PATIENCE) -> Engine:
 
 
 def _open_sqlite(folder: Path, *, patience: float) -> Engine:
-    file = folder / FILE
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # SQLite gives its -wal and -shm files the mode of the database, so the database must be private from its first byte.
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        file = _private_file(folder / FILE)
+        lock = _private_file(folder / LOCK)
     except OSError as error:
-        raise SettingsError(f"store.path: {file} cannot be opened for writing: {error.strerror}") from error
+        raise SettingsError(f"store.path: {folder} cannot be written: {error.strerror}") from error
     engine = create_engine(
         URL.create("sqlite", database=str(file)),
         connect_args={"timeout": patience},
@@ -59,23 +61,43 @@ def _open_sqlite(folder: Path, *, patience: float) -> Engine:
     )
 
     def connected(connection: sqlite3.Connection, _: object) -> None:
-        prepare_sqlite(connection, where=str(file))
+        prepare_sqlite(connection, where=str(file), lock=lock)
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", _begin)
     return engine
 
 
-def prepare_sqlite(connection: sqlite3.Connection, *, where: str) -> None:
+def _private_file(path: Path) -> Path:
+    """Make an empty file that only its owner reads, unless it is there; SQLite gives its -wal and -shm files the same mode.
+
+    What is there is not even opened: closing it would drop the locks that this process's other connections hold on it
+    (POSIX ties a lock to process and file, not to the descriptor).
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    return path
+
+
+def prepare_sqlite(connection: sqlite3.Connection, *, where: str, lock: Path) -> None:
     """Set what every connection needs; raises `SettingsError` where the file system cannot do WAL."""
     connection.isolation_level = None
-    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-    if mode != "wal":
-        raise SettingsError(
-            f"store.path: the file system of {where} cannot do SQLite's WAL mode (it stays in {mode!r}); use a local disk"
-        )
+    if _journal_mode(connection) != "wal":
+        # Two connections that switch at once fail at once, whatever their patience: one after the other, then.
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            mode = _journal_mode(connection, switch="= WAL")
+        if mode != "wal":
+            raise SettingsError(
+                f"store.path: the file system of {where} cannot do SQLite's WAL mode (it stays in {mode!r}); use a local disk"
+            )
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _journal_mode(connection: sqlite3.Connection, *, switch: str = "") -> str:
+    mode: str = connection.execute(f"PRAGMA journal_mode {switch}").fetchone()[0]
+    return mode
 
 
 def _begin(connection: Connection) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -53,7 +54,7 @@ _CLUSTER: pytest.StashKey[Cluster | None] = pytest.StashKey()
 
 @pytest.fixture(scope="session")
 def postgres(pytestconfig: pytest.Config) -> Cluster:
-    """The process's one PostgreSQL; tests that need it are skipped where its programs are not installed."""
+    """Share one PostgreSQL among the tests of this process; skip those that need it where it is not installed."""
     if _CLUSTER not in pytestconfig.stash:
         pytestconfig.stash[_CLUSTER] = _start(pytestconfig)
     cluster = pytestconfig.stash[_CLUSTER]
@@ -64,7 +65,7 @@ def postgres(pytestconfig: pytest.Config) -> Cluster:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """Settings of an empty store, once with each engine."""
+    """Give the settings of an empty store, once with each engine."""
     if request.param == "sqlite":
         return Store(path=tmp_path / "var")
     cluster: Cluster = request.getfixturevalue("postgres")
@@ -88,9 +89,9 @@ def _start(config: pytest.Config) -> Cluster | None:
     options = _options(folder, become)
     for _ in range(_TRIES):
         port = _free_port()
-        command = [*become, programs / "postgres", "-D", folder / "data", "-p", str(port), *options]
+        command = [*become, str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), *options]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd="/")
-        config.add_cleanup(lambda process=process: _stop(process))
+        config.add_cleanup(partial(_stop, process))
         if _ready(process):
             return Cluster(folder=folder, port=port)
     raise RuntimeError("PostgreSQL does not start")
@@ -138,7 +139,7 @@ def _make_certificate(folder: Path, become: list[str]) -> bool:
         return False
     arguments = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     arguments += ["-subj", "/CN=gatehouse test", "-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", folder / "server.key", "-out", folder / "server.crt"]
+    files = ["-keyout", f"{folder}/server.key", "-out", f"{folder}/server.crt"]
     subprocess.run([*become, "openssl", *arguments, *files], check=True, capture_output=True, cwd="/")
     return True
 

@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import ssl
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,10 +45,47 @@ def test_every_sqlite_connection_is_durable_and_patient(tmp_path: Path, pragma: 
         assert second.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == answer
 
 
-def test_a_file_system_that_refuses_wal_is_refused() -> None:
-    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        with pytest.raises(SettingsError, match=r"store\.path: .* cannot do SQLite's WAL mode .*'memory'"):
-            prepare_sqlite(connection, where="/mnt/share/state.sqlite3")
+def test_a_file_system_that_refuses_wal_is_refused(tmp_path: Path) -> None:
+    says = r"store\.path: .* cannot do SQLite's WAL mode .*'memory'"
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection, pytest.raises(SettingsError, match=says):
+        (tmp_path / "lock").touch()
+        prepare_sqlite(connection, where="/mnt/share/state.sqlite3", lock=tmp_path / "lock")
+
+
+def test_connections_that_open_a_new_file_at_the_same_moment_all_get_wal(tmp_path: Path) -> None:
+    together = threading.Barrier(4)
+    failures: list[BaseException] = []
+
+    def open_each() -> None:
+        for n in range(60):
+            together.wait(timeout=20)
+            try:
+                with engine_of(Store(path=tmp_path / str(n))) as engine:
+                    ask(engine, "SELECT count(*) FROM sqlite_master")
+            except DBAPIError as error:
+                failures.append(error)
+
+    threads = [threading.Thread(target=open_each) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="only Linux shows its locks")
+def test_opening_the_store_again_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
+    def locks() -> list[str]:
+        inode = (tmp_path / "state.sqlite3").stat().st_ino
+        held = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+        return [" ".join(words[1:]) for words in held if words[4] == str(os.getpid()) and words[5].endswith(f":{inode}")]
+
+    with engine_of(Store(path=tmp_path)) as engine, engine.connect() as connection:
+        connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+        before = locks()
+        assert before
+        open_engine(Store(path=tmp_path))
+        assert locks() == before
 
 
 def test_nobody_but_the_owner_can_read_the_database(tmp_path: Path) -> None:
@@ -60,13 +98,13 @@ def test_nobody_but_the_owner_can_read_the_database(tmp_path: Path) -> None:
             modes = {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "deep" / "var").iterdir()}
     finally:
         os.umask(before)
-    assert modes == dict.fromkeys(("state.sqlite3", "state.sqlite3-wal", "state.sqlite3-shm"), 0o600)
+    assert modes == dict.fromkeys(("state.sqlite3", "state.sqlite3-wal", "state.sqlite3-shm", "state.lock"), 0o600)
     assert (tmp_path / "deep" / "var").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_path_that_cannot_be_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("a file")
-    with pytest.raises(SettingsError, match=r"^store\.path: .*state\.sqlite3 cannot be opened for writing: File exists$"):
+    with pytest.raises(SettingsError, match=r"^store\.path: .*/var cannot be written: File exists$"):
         open_engine(Store(path=tmp_path / "var"))
 
 
@@ -117,11 +155,14 @@ def test_postgresql_that_accepts_and_says_nothing_is_waited_for_no_longer_than_p
     assert time.monotonic() - started < 5
 
 
-def test_a_connection_whose_answer_came_too_late_is_never_used_again(postgres: Cluster, tmp_path: Path) -> None:
+def test_a_connection_whose_answer_came_too_late_is_never_used_again(
+    postgres: Cluster, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with engine_of(Store(path=tmp_path, database=postgres.new_database()), patience=0.3) as engine:
         with pytest.raises((DBAPIError, OSError)):
             ask(engine, "SELECT 1 FROM pg_sleep(0.6)")
         assert [ask(engine, f"SELECT {n}") for n in range(8)] == list(range(8))
+    assert caplog.messages == []  # neither a traceback of the pool's
 
 
 def test_connections_that_the_server_closed_are_replaced(postgres: Cluster, tmp_path: Path) -> None:
@@ -154,9 +195,9 @@ def test_sslmode_means_what_it_means_to_libpq(postgres: Cluster, tmp_path: Path,
 
 
 def test_an_unknown_certificate_is_refused_where_it_is_to_be_verified(postgres: Cluster, tmp_path: Path) -> None:
-    with engine_of(Store(path=tmp_path, database=f"{postgres.new_database()}?sslmode=verify-full")) as engine:
-        with pytest.raises(ssl.SSLError):
-            engine.connect()
+    store = Store(path=tmp_path, database=f"{postgres.new_database()}?sslmode=verify-full")
+    with engine_of(store) as engine, pytest.raises(ssl.SSLError):
+        engine.connect()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from sqlalchemy import Engine, inspect, text
 from gateway.errors import SettingsError
 from gateway.settings.tree import Store
 from gateway.store.engine import open_engine
-from gateway.store.migrate import REVISIONS, _run_migrations, migrate, open_store
+from gateway.store.migrate import _ADVISORY_LOCK, REVISIONS, _run_migrations, migrate, open_store
 from tests.store.postgres import Cluster
 
 START = """
@@ -69,6 +70,23 @@ def test_processes_that_start_together_all_find_the_schema(store: Store) -> None
     assert {answer[0].partition("]")[0] for answer in answers} == {f"['{REVISIONS[-1]}'"}
 
 
+def test_an_upgrade_of_postgresql_waits_for_the_one_under_way(postgres: Cluster, tmp_path: Path) -> None:
+    store = Store(path=tmp_path, database=postgres.new_database())
+    engine = open_engine(store)
+    waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    waited = False
+    second = threading.Thread(target=migrate, args=(store, engine))
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+        second.start()
+        while second.is_alive() and not waited:
+            waited = connection.execute(waiting).scalar_one() == 1
+    second.join()
+    assert waited
+    assert tables(engine) == {"alembic_version", "api_keys"}
+    engine.dispose()
+
+
 def test_a_current_database_does_not_load_alembic(store: Store) -> None:
     with opened(store):
         pass
@@ -115,13 +133,15 @@ def test_the_list_of_revisions_is_the_folder() -> None:
 
 def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "state.sqlite3").write_bytes(b"not a database, but long enough to be looked at" * 100)
-    with pytest.raises(SettingsError, match=r"^store\.path: sqlite://.*state\.sqlite3 cannot be used: file is not a database$"):
+    with pytest.raises(SettingsError, match=r"^store\.path: .*state\.sqlite3 cannot be used: file is not a database$"):
         open_store(Store(path=tmp_path))
 
 
 def test_a_postgresql_that_is_not_there_is_refused_without_its_password(tmp_path: Path) -> None:
     store = Store(path=tmp_path, database="postgresql://someone:s3cret@127.0.0.1:1/db")
-    with pytest.raises(SettingsError, match=r"^store\.database: .*someone:\*\*\*@127\.0\.0\.1:1/db cannot be used: ") as caught:
+    with pytest.raises(
+        SettingsError, match=r"^store\.database: postgresql://someone:\*\*\*@127\.0\.0\.1:1/db cannot be used: "
+    ) as caught:
         open_store(store)
     assert "s3cret" not in str(caught.value)
 

@@ -24,7 +24,7 @@ from gateway.store.redis import open_redis
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    """A Redis of this test alone."""
+    """Start a Redis for this test alone."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("Redis' server is missing: install the package 'redis-server'.")
@@ -78,7 +78,7 @@ def test_answers_are_parsed_by_hiredis(address: str) -> None:
     async def parser() -> str:
         async with open_redis(address) as client:
             await client.ping()
-            connection = await client.connection_pool.get_connection()
+            connection = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]
             try:
                 return type(connection._parser).__name__
             finally:
@@ -111,7 +111,7 @@ def test_waiting_for_a_free_connection_ends(address: str) -> None:
     async def exhaust() -> None:
         async with open_redis(address) as client:
             pool = client.connection_pool
-            taken = [await pool.get_connection() for _ in range(pool.max_connections)]
+            taken = [await pool.get_connection() for _ in range(pool.max_connections)]  # type: ignore[no-untyped-call]
             try:
                 await client.ping()
             finally:

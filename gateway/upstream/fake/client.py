@@ -12,6 +12,7 @@ from gateway.upstream.fake.answer import Answer, Cut, Part, Raw, Wait
 from gateway.upstream.fake.behaviour import Behaviour
 from gateway.upstream.fake.damage import BLOCK, GZIP_WINDOW
 from gateway.upstream.fake.ledger import Ledger, Served
+from gateway.wire.sse import DONE
 
 
 class FakeClient:
@@ -94,6 +95,9 @@ class FakeResponse:
                 size += len(data)
                 if size > self._limits.max_answer_bytes:
                     raise HttpBroken("longer than max_answer_bytes")
+                if data.endswith(DONE) and self._served is not None:
+                    # Who leaves after this has all there is.
+                    self._served.end("complete")
                 yield data
                 # What the reader does with it takes none of the time for the next.
                 expires = self._expires(loop)
