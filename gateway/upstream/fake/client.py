@@ -95,7 +95,7 @@ class FakeResponse:
                 size += len(data)
                 if size > self._limits.max_answer_bytes:
                     raise HttpBroken("longer than max_answer_bytes")
-                if data.endswith(DONE) and self._served is not None:
+                if data.endswith(DONE) and self._served is not None and not self._served.fault:
                     # Who leaves after this has all there is.
                     self._served.end("complete")
                 yield data
