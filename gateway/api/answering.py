@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.api.door import Disconnect
 from gateway.api.envelope import error_body, error_headers
 from gateway.api.incoming import Message, Send
 from gateway.errors import ClientError
@@ -21,10 +22,11 @@ _EVENTS: Headers = [
 class Answering:
     """Sends one answer: `json`, or `open`, `events` and `done`, or what another application sends through `passing`."""
 
-    __slots__ = ("_id", "_send", "ended", "started", "streaming")
+    __slots__ = ("_id", "_line", "_send", "ended", "started", "streaming")
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, line: Disconnect | None = None) -> None:
         self._send = send
+        self._line = line
         self._id = (b"x-request-id", request_id.encode())
         self.started = False
         self.ended = False
@@ -32,14 +34,18 @@ class Answering:
 
     async def json(self, body: bytes, *, status: int = 200, headers: Headers | None = None) -> None:
         """Send a whole JSON body."""
-        await self._start(status, [_JSON, (b"content-length", b"%d" % len(body)), *(headers or ())])
-        self.ended = True
+        all_headers = [self._id, _JSON, (b"content-length", b"%d" % len(body)), *(headers or ())]
+        self.started = self.ended = True
+        if self._line is not None and self._line.write(status, all_headers, body):
+            return
+        await self._send({"type": "http.response.start", "status": status, "headers": all_headers})
         await self._send({"type": "http.response.body", "body": body})
 
     async def open(self, headers: Headers) -> None:
         """Start a stream of server-sent events."""
         self.streaming = True
-        await self._start(200, [*_EVENTS, *headers])
+        self.started = True
+        await self._send({"type": "http.response.start", "status": 200, "headers": [self._id, *_EVENTS, *headers]})
 
     async def events(self, events: bytes) -> None:
         """Send encoded events; `open` comes first."""
@@ -67,10 +73,6 @@ class Answering:
         elif not message.get("more_body", False):
             self.ended = True
         await self._send(message)
-
-    async def _start(self, status: int, headers: Headers) -> None:
-        self.started = True
-        await self._send({"type": "http.response.start", "status": status, "headers": [self._id, *headers]})
 
     async def _end(self, last: bytes) -> None:
         self.ended = True

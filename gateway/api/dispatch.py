@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from gateway.api.answering import Answering
-from gateway.api.door import Disconnect
+from gateway.api.door import DISCONNECT, Disconnect
 from gateway.api.incoming import Incoming, Receive, Scope, Send, host_of, read_headers
 from gateway.api.server import Draining
 from gateway.errors import ClientError, InternalError, InvalidRequest, MethodNotAllowed, Unavailable
@@ -52,8 +52,8 @@ class Dispatch:
             await self._rest(scope, receive, send)
             return
         request_id = new_id()
-        answering = Answering(send, request_id)
-        disconnect: Disconnect | None = scope.get("extensions", {}).get("gatehouse.disconnect")
+        disconnect: Disconnect | None = scope.get("extensions", {}).get(DISCONNECT)
+        answering = Answering(send, request_id, disconnect)
         hot: Hot | None = None
         try:
             headers = read_headers(scope["headers"])

@@ -13,7 +13,7 @@ Invariants
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf
 from time import monotonic
@@ -22,7 +22,7 @@ from typing import Any, Final, Literal, cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from gateway.api.envelope import closing_response
@@ -64,11 +64,37 @@ class DoorLimits:
 class Disconnect:
     """Ties the work on a request to its client: a handler sets `task`, which is cancelled once the client is `gone`.
 
-    `gone` is also true of a client that the door gave up; then nothing that is sent arrives any more.
+    `gone` is also true of a client that the door gave up; then nothing that is sent arrives any more. `cycle` is uvicorn's
+    side of the request, None where there is none.
     """
 
     gone: bool = False
     task: asyncio.Task[Any] | None = None
+    cycle: RequestResponseCycle | None = None
+
+    def write(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Send a whole answer in one write where ASGI takes two; False, and nothing is sent, where that is not possible now.
+
+        `headers` are our own: lower-case names, values without line breaks, `content-length` among them.
+        """
+        cycle = self.cycle
+        if cycle is None or cycle.disconnected or cycle.response_started or cycle.flow.write_paused:
+            return False
+        if cycle.scope["method"] == "HEAD":
+            return False
+        cycle.response_started = cycle.response_complete = True
+        parts = [STATUS_LINE[status]]
+        for name, value in cycle.default_headers:
+            parts += (name, b": ", value, b"\r\n")
+        for name, value in headers:
+            parts += (name, b": ", value, b"\r\n")
+        parts += (b"\r\n", body) if cycle.keep_alive else (b"connection: close\r\n\r\n", body)
+        cycle.transport.write(b"".join(parts))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
+        return True
 
 
 class _Stop(Exception):  # no error: it only gets us out of the parser
@@ -100,6 +126,7 @@ class Door(HttpToolsProtocol):
         self._write_deadline = inf
         self._running: RequestResponseCycle | None = None
         self._refusal: ClientError | None = None
+        self._disconnect = Disconnect()
         # Bytes on the wire: of the head, or since the last piece of a body; and of the piece that is at the parser.
         self._wire = 0
         self._piece = 0
@@ -237,7 +264,8 @@ class Door(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             self._stop(InvalidRequest("Too many requests were sent ahead of their answers.", code="invalid_http"))
         super().on_message_begin()
-        self.scope["extensions"] = {DISCONNECT: Disconnect()}  # type: ignore[dict-item]
+        self._disconnect = Disconnect()
+        self.scope["extensions"] = {DISCONNECT: self._disconnect}  # type: ignore[dict-item]
         self._size = 0
         if self._reading != "head":
             self._reading = "head"
@@ -270,6 +298,7 @@ class Door(HttpToolsProtocol):
             self._reading = "upgrade"
             return
         super().on_headers_complete()
+        self._disconnect.cycle = self.cycle
         if not self.pipeline:
             self._running = self.cycle
         # The app keeps the list; what comes now are trailers.

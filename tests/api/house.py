@@ -45,7 +45,8 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 class App:
     """An ASGI app with a behaviour for each path; what happened is kept for the test.
 
-    While `draining` all is 503. /echo answers with the body; /early answers before it reads; /begin starts an answer and then
+    While `draining` all is 503. /echo answers with the body, /whole does it in one write where that can be; /early answers
+    before it reads; /begin starts an answer and then
     waits; /hold waits for ever, as a handler that is cancelled does; /watch waits for the disconnect, as a handler that is not
     cancelled does; /flood writes until it is stopped; /close answers and asks for the connection's end; /pid tells the process.
     """
@@ -95,6 +96,14 @@ class App:
 
     async def _echo(self, receive: Receive, send: Send) -> None:
         await _answer(send, await self._read(receive))
+
+    async def _whole(self, receive: Receive, send: Send) -> None:
+        body = await self._read(receive)
+        disconnect: Disconnect = self.scopes[-1].get("extensions", {}).get(DISCONNECT, Disconnect())
+        if disconnect.write(200, [(b"content-length", b"%d" % len(body)), (b"x-way", b"whole")], body):
+            assert not disconnect.write(200, [], b"twice")
+        else:
+            await _answer(send, body)
 
     async def _early(self, _receive: Receive, send: Send) -> None:
         await _answer(send, b"no", status=401)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+
+import pytest
 
 from gateway.api.answering import Answering
+from gateway.api.door import Disconnect
 from gateway.errors import RateLimited, UpstreamTimeout
 from tests.asgi import Reply, collector
 
@@ -24,6 +27,25 @@ def test_a_json_body_has_its_length_and_id() -> None:
     reply = sent(lambda answering: answering.json(b"{}", headers=[(b"x-a", b"b")]))
     assert (reply.status, reply.ended, reply.body) == (200, True, b"{}")
     assert reply.headers == {"x-request-id": "the-id", "content-type": "application/json", "content-length": "2", "x-a": "b"}
+
+
+class Line(Disconnect):
+    def __init__(self, *, takes: bool) -> None:
+        self.takes = takes
+        self.written: list[tuple[int, Iterable[tuple[bytes, bytes]], bytes]] = []
+
+    def write(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
+        self.written.append((status, headers, body))
+        return self.takes
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_a_whole_answer_goes_out_in_one_write_where_the_line_takes_it(takes: bool) -> None:
+    reply, line = Reply(), Line(takes=takes)
+    asyncio.run(Answering(collector(reply), "the-id", line).json(b"{}", status=400))
+    ((status, headers, body),) = line.written
+    assert (status, body, dict(headers)[b"x-request-id"]) == (400, b"{}", b"the-id")
+    assert reply.status == (0 if takes else 400)
 
 
 def test_a_stream_is_not_held_back_by_proxies_and_ends_with_done() -> None:
