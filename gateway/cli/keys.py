@@ -15,7 +15,8 @@ import msgspec
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.errors import GatehouseError, SettingsError
+from gateway.cli.exits import exits
+from gateway.errors import SettingsError
 from gateway.exchange.caller import Role
 from gateway.settings.load import load
 from gateway.settings.tree import Settings
@@ -66,7 +67,7 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Make a key and print it: this once, it is stored nowhere."""
-    with _errors_to_exit():
+    with exits():
         settings = load(config)
         _check_known(settings, config, tenant=tenant, app_name=app_name)
         until = _until(expires, now=time.time())
@@ -92,7 +93,7 @@ def create(
 @app.command("list")
 def list_keys(config: Config = Path("gateway.toml"), as_json: Json = False) -> None:
     """List every key, oldest first, also those that expired or were revoked."""
-    with _errors_to_exit(), _table(load(config)) as table:
+    with exits(), _table(load(config)) as table:
         now = time.time()
         listed = [_listed(record, now=now) for record in table.list()]
     if as_json:
@@ -112,7 +113,7 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """Revoke a key for good; running gateways refuse it within 30 seconds."""
-    with _errors_to_exit(), _table(load(config)) as table:
+    with exits(), _table(load(config)) as table:
         record = table.revoke(key_id)
         if record is None:
             raise SettingsError(f"There is no key {key_id!r}: 'gatehouse keys list' shows the ids")
@@ -121,16 +122,6 @@ def revoke(
         _print_json(listed)
         return
     typer.echo(f"Key {listed.id} is revoked since {listed.revoked}; every gateway refuses it within 30 seconds.")
-
-
-@contextmanager
-def _errors_to_exit() -> Iterator[None]:
-    """Turn an error of ours into one sentence on stderr and exit code 2."""
-    try:
-        yield
-    except GatehouseError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
 
 
 @contextmanager

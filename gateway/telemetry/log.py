@@ -35,6 +35,7 @@ class Log:
 
     def __init__(self, lines: Lines, level: Level) -> None:
         self._lines = lines
+        self._tells_ends = level in ("debug", "info")
         # Built here instead of by structlog.configure: that would be one log for the whole process.
         self._bound: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
             lines,
@@ -62,29 +63,33 @@ class Log:
 
     def ended(self, exchange: Exchange, at: int) -> None:
         """Note the end of an exchange at `at`, in nanoseconds of `time.perf_counter_ns`."""
+        if not self._tells_ends:
+            return
         caller = exchange.caller
         usage = exchange.usage
         waited = first_byte(exchange)
-        self._bound.info(
-            EXCHANGE_ENDED,
-            id=exchange.id,
-            operation=exchange.operation,
-            tenant=caller.tenant if caller else None,
-            app=caller.app if caller else None,
-            key=caller.key_id if caller else None,
-            route=exchange.route,
-            upstream=exchange.upstream,
-            stream=exchange.stream,
-            result=exchange.result,
-            error=exchange.error,
-            reason=exchange.reason,
-            finish=exchange.finish if exchange.finish in _FINISHES else _known_finishes(exchange.finish),
-            replayed=exchange.replayed,
-            input_tokens=usage.input if usage else None,
-            output_tokens=usage.output if usage else None,
-            duration_ms=round((at - exchange.started) * MILLISECONDS, 3),
-            first_byte_ms=None if waited is None else round(waited * MILLISECONDS, 3),
-        )
+        line = {
+            "event": EXCHANGE_ENDED,
+            "id": exchange.id,
+            "operation": exchange.operation,
+            "tenant": caller.tenant if caller else None,
+            "app": caller.app if caller else None,
+            "key": caller.key_id if caller else None,
+            "route": exchange.route,
+            "upstream": exchange.upstream,
+            "stream": exchange.stream,
+            "result": exchange.result,
+            "error": exchange.error,
+            "reason": exchange.reason,
+            "finish": exchange.finish if exchange.finish in _FINISHES else _known_finishes(exchange.finish),
+            "replayed": exchange.replayed,
+            "input_tokens": usage.input if usage else None,
+            "output_tokens": usage.output if usage else None,
+            "duration_ms": round((at - exchange.started) * MILLISECONDS, 3),
+            "first_byte_ms": None if waited is None else round(waited * MILLISECONDS, 3),
+        }
+        # The one line of every request; the logger's own layers would cost as much again.
+        self._lines.put(_render(None, "info", line))
 
     def close(self, deadline: float = CLOSE_DEADLINE) -> None:
         """Write what waits, for at most `deadline` seconds."""
