@@ -68,7 +68,6 @@ def demo(
             ok = Samples(address, key, real=bool(upstream)).run()
             _say_how_to_go_on(address, key)
             if not once:
-                typer.echo("\nIt stays up; Ctrl-C ends it.")
                 _wait(process)
         if not ok:
             raise typer.Exit(FAILED)
@@ -143,6 +142,7 @@ def _say_how_to_go_on(address: str, key: str) -> None:
 
 def _wait(process: subprocess.Popen[bytes]) -> None:
     try:
+        typer.echo("\nIt stays up; Ctrl-C ends it.")
         process.wait()
     except KeyboardInterrupt:
         typer.echo("\nEnding.")
