@@ -65,14 +65,17 @@ class Observer(Protocol):
 
 
 class Arrival(msgspec.Struct, frozen=True):
-    """A request as an edge received it.
+    """A request as an edge received it, and how that edge writes an answer.
 
     `read` gives the decoded body; it is called only once the caller is known, so that nobody unknown makes us read or parse.
+    `encode` makes the bytes of one batch, `done` is what ends a complete stream.
     """
 
     exchange: Exchange
     credential: str | None
     read: Callable[[], Awaitable[ChatRequest]]
+    encode: Callable[[list[Body]], bytes]
+    done: bytes
     idempotency_key: str | None = None
 
 
@@ -125,10 +128,10 @@ class Pipeline:
         self._salts = salts
         self._observer = observer
 
-    async def run(self, arrival: Arrival) -> AsyncGenerator[list[Body], None]:
-        """Yield the answer: one list with one body when it is not streamed, else one list of chunks for each read.
+    async def run(self, arrival: Arrival) -> AsyncGenerator[bytes, None]:
+        """Yield the answer in bytes: the whole of it when it is not streamed, else what each read brought, and at last `done`.
 
-        Raises errors of `gateway.errors`, before the first list or after any.
+        Raises errors of `gateway.errors`, before the first piece or after any.
         """
         exchange = arrival.exchange
         with Ending(exchange, self._observer):
@@ -141,25 +144,28 @@ class Pipeline:
             claim = await self._claim(arrival, caller, request=request, route=route)
             if isinstance(claim, Recording):
                 for batch in claim.batches:
-                    yield batch
+                    yield arrival.encode(batch)
+                if exchange.stream:
+                    yield arrival.done
                 return
             # (6) upstream
             call = self._call(exchange, request, route=route, model=leg.model)
             exchange.upstream = leg.upstream
             answer = Answer(exchange, request)
-            ours: list[Body] = []
+            last = arrival.done
             async with Recorder(claim) as recorder:
                 async with aclosing(self._upstreams[leg.upstream].send(call)) as batches:
                     async for bodies in batches:
-                        # (9) encode
                         ours = answer.ours(bodies)
                         recorder.note(ours)
-                        if ours and exchange.stream:
-                            yield ours
+                        # (9) encode
+                        if not exchange.stream:
+                            last = arrival.encode(ours)
+                        elif ours:
+                            yield arrival.encode(ours)
                 answer.end()
                 await recorder.keep(route=route.name, upstream=leg.upstream, finish=exchange.finish)
-            if not exchange.stream:
-                yield ours
+            yield last
 
     async def _identify(self, arrival: Arrival) -> Caller:
         credential = arrival.credential

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,6 +121,12 @@ WHOLE: Body = {
 CHUNKS = [[chunk("Hi"), chunk(" you")], [chunk(finish="stop")], [USAGE]]
 
 
+def arrival(
+    exchange: Exchange, read: Callable[[], Awaitable[ChatRequest]], credential: str | None = "good", key: str | None = None
+) -> Arrival:
+    return Arrival(exchange, credential, read, encode=msgspec.json.encode, done=b'"done"', idempotency_key=key)
+
+
 class World:
     """A pipeline over stand-ins that implement its seams."""
 
@@ -143,8 +150,11 @@ class World:
             return read_chat_request(body)
 
         self.exchange = Exchange("chat")
-        async with aclosing(self.pipeline.run(Arrival(self.exchange, credential, read, idempotency_key=key))) as batches:
-            return [bodies async for bodies in batches]
+        async with aclosing(self.pipeline.run(arrival(self.exchange, read, credential, key))) as pieces:
+            batches = [msgspec.json.decode(piece) async for piece in pieces]
+        if self.exchange.stream:
+            assert batches.pop() == "done"
+        return batches
 
     def check_ended_once(self) -> None:
         assert len(self.observer.begun) == len(self.observer.over)
@@ -309,7 +319,7 @@ def test_a_consumer_that_leaves_in_mid_stream_ends_the_exchange() -> None:
             return read_chat_request(STREAM)
 
         exchange = Exchange("chat")
-        async with aclosing(world.pipeline.run(Arrival(exchange, "good", read))) as batches:
+        async with aclosing(world.pipeline.run(arrival(exchange, read))) as batches:
             async for _ in batches:
                 break
         assert exchange.result == "cancelled"

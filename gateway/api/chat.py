@@ -12,7 +12,7 @@ from gateway.exchange.exchange import Exchange
 from gateway.pipeline import Arrival, Pipeline
 from gateway.telemetry.timing import server_timing
 from gateway.wire.chat import ChatRequest, read_chat_request
-from gateway.wire.sse import events
+from gateway.wire.sse import DONE, events
 
 _encode = msgspec.json.Encoder().encode
 
@@ -30,17 +30,24 @@ class ChatCompletions:
         async def read() -> ChatRequest:
             return read_chat_request(await incoming.body())
 
-        arrival = Arrival(exchange, incoming.credential, read, idempotency_key=incoming.idempotency_key)
-        async with aclosing(self._pipeline.run(arrival)) as batches:
-            async for bodies in batches:
+        arrival = Arrival(
+            exchange,
+            incoming.credential,
+            read,
+            encode=lambda bodies: events(bodies) if exchange.stream else _encode(bodies[0]),
+            done=DONE,
+            idempotency_key=incoming.idempotency_key,
+        )
+        async with aclosing(self._pipeline.run(arrival)) as pieces:
+            async for piece in pieces:
                 if not exchange.stream:
-                    await answering.json(_encode(bodies[0]), headers=answer_headers(exchange))
-                    continue
-                if not answering.started:
-                    await answering.open(answer_headers(exchange))
-                await answering.events(events(bodies))
-        if exchange.stream:
-            await answering.done()
+                    await answering.json(piece, headers=answer_headers(exchange))
+                elif piece is DONE:
+                    await answering.done()
+                else:
+                    if not answering.started:
+                        await answering.open(answer_headers(exchange))
+                    await answering.events(piece)
 
 
 def answer_headers(exchange: Exchange) -> Headers:

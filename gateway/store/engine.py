@@ -5,7 +5,7 @@ Invariants
   system without shared memory silently keeps the old mode. Only the owner may read a file that was made here.
 - Every transaction starts with a BEGIN of our own, so that DDL is part of it; the execution option `begin` may say which.
 - Every wait, for a lock, a connection or the network, ends after `patience` seconds; a PostgreSQL connection on which one
-  ended is closed and never used again.
+  ended is closed and never used again (SQLAlchemy sees to it, a test watches it).
 - No message shows the password of `store.database`.
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from gateway.errors import SettingsError
@@ -107,7 +107,7 @@ def _begin(connection: Connection) -> None:
 def _open_postgres(database: str, *, patience: float) -> Engine:
     url = _postgres_url(database)
     try:
-        engine = create_engine(
+        return create_engine(
             url.set(drivername="postgresql+pg8000", query={}),
             connect_args={"timeout": patience, "application_name": "gatehouse", **_postgres_options(url)},
             pool_size=POOL_SIZE,
@@ -117,14 +117,6 @@ def _open_postgres(database: str, *, patience: float) -> Engine:
         )
     except ModuleNotFoundError as error:
         raise SettingsError("store.database: PostgreSQL needs its driver: install 'gatehouse[postgres]'") from error
-    event.listen(engine, "handle_error", _give_up_broken)
-    return engine
-
-
-def _give_up_broken(context: ExceptionContext) -> None:
-    # The driver lets a time-out on the socket pass as it is; the answer may still come and would be read as the next one's.
-    if isinstance(context.original_exception, OSError):
-        context.is_disconnect = True
 
 
 def _postgres_url(database: str) -> URL:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import socket
 import sqlite3
@@ -21,6 +22,8 @@ from gateway.errors import SettingsError
 from gateway.settings.tree import Store
 from gateway.store.engine import open_engine, prepare_sqlite
 from tests.store.postgres import Cluster
+
+ONLY_LINUX = pytest.mark.skipif(not Path("/proc/locks").exists(), reason="only Linux shows its locks")
 
 
 @contextlib.contextmanager
@@ -52,12 +55,31 @@ def test_a_file_system_that_refuses_wal_is_refused(tmp_path: Path) -> None:
         prepare_sqlite(connection, where="/mnt/share/state.sqlite3", lock=tmp_path / "lock")
 
 
+@ONLY_LINUX
+def test_a_new_file_is_switched_to_wal_by_one_at_a_time(tmp_path: Path) -> None:
+    def waiting() -> bool:
+        inode = (tmp_path / "state.lock").stat().st_ino
+        return any("-> FLOCK" in line and f":{inode} " in line for line in Path("/proc/locks").read_text().splitlines())
+
+    engine = open_engine(Store(path=tmp_path))
+    waited = False
+    second = threading.Thread(target=ask, args=(engine, "SELECT count(*) FROM sqlite_master"))
+    with (tmp_path / "state.lock").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        second.start()
+        while second.is_alive() and not waited:
+            waited = waiting()
+    second.join()
+    engine.dispose()
+    assert waited
+
+
 def test_connections_that_open_a_new_file_at_the_same_moment_all_get_wal(tmp_path: Path) -> None:
     together = threading.Barrier(4)
     failures: list[BaseException] = []
 
     def open_each() -> None:
-        for n in range(60):
+        for n in range(25):
             together.wait(timeout=20)
             try:
                 with engine_of(Store(path=tmp_path / str(n))) as engine:
@@ -73,7 +95,7 @@ def test_connections_that_open_a_new_file_at_the_same_moment_all_get_wal(tmp_pat
     assert failures == []
 
 
-@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="only Linux shows its locks")
+@ONLY_LINUX
 def test_opening_the_store_again_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
     def locks() -> list[str]:
         inode = (tmp_path / "state.sqlite3").stat().st_ino
