@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+
+import click
 import typer
 
 from gateway.cli.check import check
 from gateway.cli.demo import demo
+from gateway.cli.exits import WRONG_USE
 from gateway.cli.keys import app as keys
 from gateway.cli.serve import serve
+
+INTERRUPTED = 130
+"""What a shell expects of a program that Ctrl-C ended."""
 
 app = typer.Typer(
     name="gatehouse",
@@ -23,5 +30,15 @@ app.add_typer(keys)
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; wrong use is one sentence and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "gatehouse"
+        # Without any words the help itself has just been shown, and there is nothing to add.
+        if wrong := error.format_message().rstrip("."):
+            typer.echo(f"{wrong}: see '{where} --help'", err=True)
+        sys.exit(WRONG_USE)
+    except click.Abort:
+        sys.exit(INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -21,8 +21,11 @@ def test_every_command_is_listed_and_explains_itself() -> None:
 
 
 @pytest.mark.parametrize("words", [["nonsense"], ["serve", "--nonsense"], ["serve", "--port", "-1"], ["keys", "create"]])
-def test_wrong_use_is_exit_code_2(words: list[str]) -> None:
-    assert CliRunner().invoke(app, words).exit_code == 2
+def test_wrong_use_is_one_sentence_and_exit_code_2(words: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "gateway.cli", *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "--help" in done.stderr
 
 
 def test_it_runs_as_a_module_too() -> None:
