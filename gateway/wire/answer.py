@@ -22,6 +22,8 @@ class WireError(Exception):
     """A body is not what OpenAI's specification says; the message never quotes it."""
 
 
+_GIVEN_UP = frozenset({"abort", "error"})
+"""finish_reasons of vLLM's for an answer that it will not finish, sent on as if it were whole when the server shuts down."""
 _TEXTS = frozenset({"content", "reasoning", "reasoning_content", "refusal"})
 _decode = msgspec.json.Decoder().decode
 
@@ -37,6 +39,8 @@ def read_completion(raw: bytes) -> Body:
             raise WireError("a choice without index or message")
         if not (isinstance(choice.get("finish_reason"), str) and choice["finish_reason"]):
             raise WireError("a choice without finish_reason")
+        if choice["finish_reason"] in _GIVEN_UP:
+            raise WireError("an answer that was given up")
         _check_texts(choice["message"])
     return body
 
@@ -61,6 +65,8 @@ def read_chunk(raw: bytes) -> Body:
         finish = choice.get("finish_reason")
         if finish is not None and not isinstance(finish, str):
             raise WireError("a finish_reason that is not a string")
+        if finish in _GIVEN_UP:
+            raise WireError("an answer that was given up")
         _check_texts(choice["delta"])
     return body
 

@@ -147,3 +147,13 @@ def test_usage_that_cannot_be_counted_with_is_none(usage: object) -> None:
 
 def test_no_usage_is_none() -> None:
     assert usage_of({}) is None
+
+
+@pytest.mark.parametrize("finish", ["abort", "error"])
+def test_an_answer_that_the_server_gave_up_is_no_answer(finish: str) -> None:
+    message = {"index": 0, "message": {"content": "Hel"}, "finish_reason": finish}
+    with pytest.raises(WireError, match="given up"):
+        read_completion(msgspec.json.encode({"choices": [message]}))
+    delta = {"index": 0, "delta": {"content": "lo"}, "finish_reason": finish}
+    with pytest.raises(WireError, match="given up"):
+        read_chunk(msgspec.json.encode({"choices": [delta]}))
