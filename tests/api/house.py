@@ -48,7 +48,8 @@ class App:
     While `draining` all is 503. /echo answers with the body, /whole does it in one write where that can be; /early answers
     before it reads; /begin starts an answer and then
     waits; /hold waits for ever, as a handler that is cancelled does; /watch waits for the disconnect, as a handler that is not
-    cancelled does; /flood writes until it is stopped; /close answers and asks for the connection's end; /pid tells the process.
+    cancelled does; /flood writes until it is stopped; /broken writes much and fails; /close answers and asks for the connection's
+    end; /pid tells the process.
     """
 
     draining: Draining = field(default_factory=Draining)
@@ -81,7 +82,7 @@ class App:
         except asyncio.CancelledError:
             self.cancelled.set()
             if not disconnect.gone:
-                raise
+                await _answer(send, b"", status=503)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -113,6 +114,13 @@ class App:
 
     async def _pid(self, _receive: Receive, send: Send) -> None:
         await _answer(send, b"%d" % os.getpid())
+
+    async def _broken(self, _receive: Receive, send: Send) -> None:
+        self.waiting.set()
+        await self.release.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bytes(33_554_432), "more_body": True})
+        raise ValueError
 
     async def _begin(self, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -275,6 +283,13 @@ class House:
     def refused(self) -> list[str]:
         """The codes of refusals that were reported."""
         return [code for code, _ in self.refusals]
+
+    @property
+    def door(self) -> Door:
+        """The door of the only connection."""
+        (door,) = self.state.connections
+        assert isinstance(door, Door)
+        return door
 
     def client(self) -> AbstractAsyncContextManager[Client]:
         """Connect."""

@@ -218,11 +218,12 @@ def test_a_client_that_does_not_take_its_answer_is_cut_off_and_holds_little_memo
             client.writer.transport.pause_reading()  # type: ignore[attr-defined]
             client.send(CHUNKED % b"/flood" + b"0\r\n\r\n")
             await home.until(lambda: home.app.flooded > 0)
-            door = next(iter(home.state.connections))
+            door = home.door
             most = 0
-            while not home.app.cancelled.is_set():
-                most = max(most, door.transport.get_write_buffer_size())
-                await asyncio.sleep(SHORT / 100)
+            async with asyncio.timeout(PATIENCE):
+                while not home.app.cancelled.is_set():
+                    most = max(most, door.transport.get_write_buffer_size())
+                    await asyncio.sleep(SHORT / 100)
             assert 0 < most < 200_000
             await home.empty()
 
@@ -254,7 +255,51 @@ def test_a_whole_answer_that_is_not_taken_does_not_hold_its_connection() -> None
     run(main())
 
 
+def test_a_broken_answer_that_is_not_taken_does_not_hold_its_connection() -> None:
+    async def main() -> None:
+        async with house(SHORT_IDLE) as home, home.client() as client:
+            client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            client.send(CHUNKED % b"/broken" + b"0\r\n\r\n")
+            await asyncio.wait_for(home.app.waiting.wait(), PATIENCE)
+            # So much fits in the buffer that its limit, which has a deadline of its own, is not what ends it.
+            home.door.transport.set_write_buffer_limits(high=1_000_000_000)
+            home.app.release.set()
+            await home.until(lambda: not home.state.tasks)
+            await home.empty()
+
+    run(main())
+
+
+def test_a_body_that_has_to_wait_is_not_read_beyond_what_may_be_kept() -> None:
+    async def main() -> None:
+        async with house(replace(LIMITS, max_body_bytes=50_000_000)) as home, home.client() as client:
+            client.send(CHUNKED % b"/hold" + b"0\r\n\r\n" + CHUNKED % b"/echo")
+            await asyncio.wait_for(home.app.waiting.wait(), PATIENCE)
+            client.send((b"10000\r\n" + bytes(65_536) + b"\r\n") * 300)
+            door = home.door
+            await home.until(lambda: door.flow.read_paused)
+            assert len(door.cycle.body) < 500_000
+            home.app.release.set()
+            assert (await client.answer()).status == 200
+            client.send(b"0\r\n\r\n")
+            assert len((await client.answer()).body) == 300 * 65_536
+
+    run(main())
+
+
 # The gone
+
+
+def test_a_client_that_has_said_all_and_takes_nothing_cancels_its_work_at_once() -> None:
+    async def main() -> None:
+        async with house() as home, home.client() as client:
+            client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            client.send(CHUNKED % b"/flood" + b"0\r\n\r\n")
+            await home.until(lambda: home.app.flooded > 0 and home.door.flow.write_paused)
+            client.leave("half-close")
+            await asyncio.wait_for(home.app.cancelled.wait(), 1.0)
+
+    run(main())
 
 
 @pytest.mark.parametrize("goodbye", ["close", "half-close", "reset"])
@@ -299,7 +344,7 @@ def test_a_client_that_is_gone_cancels_the_running_request_though_another_one_wa
         async with house() as home, home.client() as client:
             client.send(CHUNKED % b"/hold" + b"0\r\n\r\n" + CHUNKED % b"/echo" + b"0\r\n\r\n")
             await asyncio.wait_for(home.app.waiting.wait(), PATIENCE)
-            door = next(iter(home.state.connections))
+            door = home.door
             door.transport.abort()
             await asyncio.wait_for(home.app.cancelled.wait(), 1.0)
             await home.empty()

@@ -49,6 +49,14 @@ def end_early(_listener: socket.socket, _pipe: Connection) -> int:
     return 3
 
 
+def start_slowly(_listener: socket.socket, pipe: Connection, *, mark: Path) -> int:
+    """Be ready only after the parent has begun to drain."""
+    mark.touch()
+    pipe.poll(None)
+    ready(pipe)
+    return 0
+
+
 def hang(_listener: socket.socket, pipe: Connection) -> int:
     """Heed nothing."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -75,12 +83,12 @@ def listener() -> Iterator[socket.socket]:
 class Watched:
     """A parent that is run in this process; it gets its signals from what it says."""
 
-    def __init__(self, work: Work, count: int = 2) -> None:
+    def __init__(self, work: Work, count: int = 2, restart_pause: float = RESTART_PAUSE) -> None:
         self.ended: list[int | None] = []
         self.readies = 0
         self.when_ready: Callable[[], None] = stop
         self.when_ended: Callable[[], None] = lambda: None
-        self._workers = Workers(work, count, on_ready=self._ready, on_ended=self._ended)
+        self._workers = Workers(work, count, on_ready=self._ready, on_ended=self._ended, restart_pause=restart_pause)
 
     def run(self, listener: socket.socket, drain_timeout: float = LONG) -> int:
         return self._workers.run(listener, drain_timeout=drain_timeout)
@@ -125,16 +133,17 @@ def test_all_workers_serve_on_one_socket(listener: socket.socket) -> None:
 
 def test_a_worker_that_is_killed_is_replaced_after_a_pause(listener: socket.socket, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
-    watched = Watched(partial(die_once, mark=mark), 1)
+    again = mark.with_suffix(".again")
+    watched = Watched(partial(die_once, mark=mark), 1, restart_pause=4.0)
     watched.when_ready = lambda: None
-    thread = threading.Thread(target=stop_when, args=(lambda: mark.with_suffix(".again").exists(),))
+    thread = threading.Thread(target=stop_when, args=(again.exists,))
     thread.start()
-    begun = time.monotonic()
+    begun = time.time()
     assert watched.run(listener) == 0
     thread.join()
     assert watched.ended == [-signal.SIGKILL]
     assert watched.readies == 1
-    assert time.monotonic() - begun > RESTART_PAUSE
+    assert again.stat().st_mtime - begun > 3.9
 
 
 def stop_when(condition: Callable[[], bool]) -> None:
@@ -161,6 +170,14 @@ def test_a_worker_that_ends_before_it_is_ready_ends_all(listener: socket.socket)
     with pytest.raises(GatehouseError, match="before it was ready"):
         watched.run(listener)
     assert 3 in watched.ended
+
+
+def test_a_worker_that_is_still_starting_when_the_drain_begins_ends_well(listener: socket.socket, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    thread = threading.Thread(target=stop_when, args=(mark.exists,))
+    thread.start()
+    assert Watched(partial(start_slowly, mark=mark), 1).run(listener) == 0
+    thread.join()
 
 
 def test_a_worker_that_does_not_drain_is_killed_in_the_end(listener: socket.socket) -> None:
