@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf
 from time import monotonic
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.config import Config
@@ -43,6 +43,8 @@ LINGER_BYTES: Final = 16_777_216
 """How long, and for how much, a refused client that still sends is listened to, so that it gets its answer and not a reset."""
 
 _Reading = Literal["nothing", "head", "upgrade", "body", "waste"]
+_HEAD_TOO_LARGE = "The request's headers are larger than this gateway takes."
+_BODY_TOO_LARGE = "The request's body is larger than this gateway takes."
 _WATCHED = frozenset({b"content-length", b"transfer-encoding", b"expect"})
 
 
@@ -65,7 +67,7 @@ class Disconnect:
     """Ties the work on a request to its client: a handler sets `task`, which is cancelled once the client is `gone`.
 
     `gone` is also true of a client that the door gave up; then nothing that is sent arrives any more. `cycle` is uvicorn's
-    side of the request, None where there is none.
+    side of the request; None once that is over, since the two hold each other and would wait for the garbage collector.
     """
 
     gone: bool = False
@@ -176,8 +178,7 @@ class Door(HttpToolsProtocol):
         if self.transport.is_closing() or self._reading == "waste":
             self.transport.abort()
         elif self._reading == "nothing":
-            # Idle, or so it seems: what is still buffered has not been taken all that time.
-            (self.transport.abort if self.transport.get_write_buffer_size() else self.transport.close)()
+            self.transport.close()
         elif self.flow.read_paused:
             # It is us who do not read, until the requests before this one have their answers.
             self._deadline = inf
@@ -192,7 +193,8 @@ class Door(HttpToolsProtocol):
     def _cut(self, cycle: RequestResponseCycle) -> None:
         cycle.disconnected = True
         cycle.message_event.set()
-        disconnect = cast("Disconnect", cycle.scope["extensions"][DISCONNECT])
+        disconnect = _disconnect_of(cycle)
+        disconnect.cycle = None
         disconnect.gone = True
         if disconnect.task is not None:
             disconnect.task.cancel()
@@ -215,7 +217,7 @@ class Door(HttpToolsProtocol):
     def _feed_in_two(self, view: memoryview, room: int) -> None:
         self._feed(view[:room])
         if self._reading == "head" and self._wire == self._max_head:
-            self._refuse(_headers_too_large())
+            self._refuse(HeadersTooLarge(_HEAD_TOO_LARGE))
         self._feed(view[room:])
 
     def _feed(self, piece: bytes | memoryview) -> None:
@@ -231,13 +233,11 @@ class Door(HttpToolsProtocol):
         except HttpParserError:
             self._refuse(self._refusal or InvalidRequest("This is not a valid HTTP/1.1 request.", code="invalid_http"))
             return
-        if self._reading == "head":
-            self._wire += self._piece
-        elif self._reading == "body":
+        if self._reading != "nothing":
             self._wire += self._piece
             # Extensions of chunks and trailers are held to the size of a head.
-            if self._wire > self._max_head:
-                self._refuse(_headers_too_large())
+            if self._wire > self._max_head and self._reading == "body":
+                self._refuse(HeadersTooLarge(_HEAD_TOO_LARGE))
 
     def _discard(self, size: int) -> None:
         self._wire += size
@@ -284,7 +284,7 @@ class Door(HttpToolsProtocol):
     def _watch(self, name: bytes, value: bytes) -> None:
         if name == b"content-length":
             if int(value) > self._limits.max_body_bytes:
-                self._stop(_too_large())
+                self._stop(TooLarge(_BODY_TOO_LARGE))
         elif name == b"expect":
             self.expect_100_continue = value.lower() == b"100-continue"
         elif value.strip().lower() != b"chunked":
@@ -293,7 +293,7 @@ class Door(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Start the work on a request whose head is whole."""
         if self._behind and self._head_size() > self._max_head:
-            self._stop(_headers_too_large())
+            self._stop(HeadersTooLarge(_HEAD_TOO_LARGE))
         if self.parser.should_upgrade():
             self._reading = "upgrade"
             return
@@ -316,7 +316,7 @@ class Door(HttpToolsProtocol):
         self._wire = -self._piece
         self._size += len(body)
         if self._size > self._limits.max_body_bytes:
-            self._stop(_too_large())
+            self._stop(TooLarge(_BODY_TOO_LARGE))
         cycle = self.cycle
         if cycle.response_complete:
             return
@@ -342,10 +342,10 @@ class Door(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on: with the next request that is waiting, with a refusal that had to wait, or with silence."""
         self.server_state.total_requests += 1
-        now = monotonic()
+        _disconnect_of(self._running or self.cycle).cycle = None
         if self.transport.is_closing():
-            self._deadline = now + self._limits.idle_timeout
             return
+        now = monotonic()
         self.flow.resume_reading()
         if self.pipeline:
             self._running, app = self.pipeline.pop()
@@ -394,9 +394,6 @@ class Door(HttpToolsProtocol):
             self.transport.write_eof()
 
 
-def _headers_too_large() -> HeadersTooLarge:
-    return HeadersTooLarge("The request's headers are larger than this gateway takes.")
-
-
-def _too_large() -> TooLarge:
-    return TooLarge("The request's body is larger than this gateway takes.")
+def _disconnect_of(cycle: RequestResponseCycle) -> Disconnect:
+    disconnect: Disconnect = cycle.scope["extensions"][DISCONNECT]  # type: ignore[assignment]
+    return disconnect

@@ -47,12 +47,19 @@ class Workers:
     """
 
     def __init__(
-        self, work: Work, count: int, *, on_ready: Callable[[], None], on_ended: Callable[[int | None, int | None], None]
+        self,
+        work: Work,
+        count: int,
+        *,
+        on_ready: Callable[[], None],
+        on_ended: Callable[[int | None, int | None], None],
+        restart_pause: float = RESTART_PAUSE,
     ) -> None:
         self._work = work
         self._count = count
         self._on_ready = on_ready
         self._on_ended = on_ended
+        self._restart_pause = restart_pause
         self._workers: list[_Worker] = []
         self._owed: list[float] = []
         self._told = False
@@ -117,7 +124,7 @@ class Workers:
         self._workers.remove(worker)
         worker.pipe.close()
         if self._told:
-            self._owed.append(worker.started + RESTART_PAUSE)
+            self._owed.append(worker.started + self._restart_pause)
         elif self._failure is None:
             self._failure = GatehouseError("A worker ended before it was ready: see what it logged before this.")
         self._on_ended(worker.process.pid, worker.process.exitcode)
@@ -136,8 +143,9 @@ class Workers:
 
 
 def ready(pipe: Connection) -> None:
-    """Say, in a worker, that it accepts requests."""
-    pipe.send(None)
+    """Say, in a worker, that it accepts requests; where the parent no longer listens, the pipe's end says that it drains."""
+    with contextlib.suppress(OSError):
+        pipe.send(None)
 
 
 def _child(work: Work, listener: socket.socket, pipe: Connection) -> None:

@@ -31,7 +31,7 @@ from gateway.cli.exits import exits
 from gateway.errors import SettingsError
 from gateway.settings.load import load
 from gateway.settings.tree import Settings
-from gateway.telemetry.events import DRAINING, INTERNAL_ERROR, READY, SETTINGS_LOADED, STOPPED
+from gateway.telemetry.events import DRAINING, INTERNAL_ERROR, READY, SETTINGS_LOADED, STOPPED, WORKER_ENDED
 from gateway.telemetry.log import Log, open_log, raw_stderr
 from gateway.telemetry.metrics import SHARED_FOLDER, Metrics
 from gateway.telemetry.observer import Observer
@@ -101,7 +101,7 @@ def _serve_by_workers(settings: Settings, build: Build, listener: socket.socket,
         partial(_work, settings=settings, build=build),
         settings.server.workers,
         on_ready=lambda: log.info(READY, address=address, workers=settings.server.workers),
-        on_ended=lambda pid, code: log.error(INTERNAL_ERROR, place="worker", pid=pid, code=code),
+        on_ended=lambda pid, code: log.error(WORKER_ENDED, pid=pid, code=code),
     )
     with TemporaryDirectory(prefix="gatehouse-metrics-") as folder:
         # Workers inherit it: /metrics of any of them sums over all.

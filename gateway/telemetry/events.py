@@ -14,6 +14,7 @@ Event = Literal[
     "upstream_failed",
     "internal_error",
     "log_lines_dropped",
+    "worker_ended",
 ]
 Level = Literal["debug", "info", "warning", "error", "critical"]
 
@@ -35,3 +36,5 @@ INTERNAL_ERROR: Final = "internal_error"
 """A fault of our own: the exception's class and our frames, nothing else."""
 LOG_LINES_DROPPED: Final = "log_lines_dropped"
 """The log could not be written as fast as it was filled: how many lines are missing here."""
+WORKER_ENDED: Final = "worker_ended"
+"""A worker process ended that should not have; another takes its place: its process id and exit code."""

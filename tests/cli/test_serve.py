@@ -162,7 +162,7 @@ def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
         where = address(process)
         victim = pid(where)
         os.kill(victim, signal.SIGKILL)
-        process.wait_for(lambda line: json_line(line).get("place") == "worker", what="that a worker ended", within=WITHIN)
+        process.wait_for(lambda line: json_line(line).get("event") == "worker_ended", what="that a worker ended", within=WITHIN)
         assert victim not in {pid(where) for _ in range(20)}
         process.signal(signal.SIGTERM)
         assert process.wait(within=WITHIN) == 0
