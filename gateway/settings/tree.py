@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.settings.values import BaseUrl, DatabaseUrl, Duration, Name, RedisUrl, SecretReference
 
+Payloads = Literal["full", "none"]
+"""What is stored, encrypted, of requests and answers: all of it, or nothing."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -69,7 +72,16 @@ class Route(_Section):
     upstreams: tuple[RouteUpstream, ...] = Field(min_length=1, strict=False)
     max_output_tokens: int = Field(default=512, ge=1)
     timeout: Duration = 120.0
+    payloads: Payloads | None = None
     chat_template_kwargs: tuple[str, ...] = Field(default=(), strict=False)
+
+
+class Audit(_Section):
+    """What the log keeps of an exchange beside its entries, and what happens to exchanges while it cannot be written."""
+
+    payloads: Payloads = "full"
+    on_failure: Literal["refuse", "record-gap"] = "refuse"
+    site: Name = "gatehouse"
 
 
 class App(_Section):
@@ -93,3 +105,4 @@ class Settings(_Section):
     upstreams: dict[Name, UpstreamServer] = Field(default_factory=dict)
     routes: dict[Name, Route] = Field(default_factory=dict)
     tenants: dict[Name, Tenant] = Field(default_factory=dict)
+    audit: Audit = Field(default_factory=Audit)

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from gateway.settings.tree import App, Route, RouteUpstream, Server, Settings, Store, Tenant, UpstreamServer
+from gateway.settings.tree import App, Audit, Route, RouteUpstream, Server, Settings, Store, Tenant, UpstreamServer
 
 SECTIONS: list[BaseModel] = [
     Server(),
     Store(),
+    Audit(),
     App(),
     Tenant(),
     UpstreamServer(kind="fake"),

@@ -1,0 +1,295 @@
+"""Exchanges in the log: what is entered of each, and when.
+
+Invariants
+- `begin` is queued once the route is known and is durable before anything is dispatched (`Entered.durable`).
+- One exchange is one begin and one end, whatever fails; a client that is told of a failure is told after the end is durable.
+- What a client or an upstream sent stands in an entry as a number, a closed word or a commitment only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from types import TracebackType
+from typing import Final, Literal, Self
+
+from msgspec import UNSET, UnsetType
+
+from gateway.audit.batch import Pending
+from gateway.audit.clock import MICROSECOND, Moment
+from gateway.audit.contract import Sealed
+from gateway.audit.entry import MOST_ITEMS, SAFE, Begin, End, Result, Tried, Usage
+from gateway.audit.log import AuditLog
+from gateway.audit.parameters import finish_reasons, parameters, word
+from gateway.audit.vault.record import UNKEPT, Record, Unkept, payload_of
+from gateway.audit.vault.recordkey import sent
+from gateway.audit.vault.vault import LARGE, Kept, Vault
+from gateway.errors import Unavailable
+from gateway.exchange.caller import Caller
+from gateway.exchange.evidence import Attempt
+from gateway.exchange.exchange import Exchange
+from gateway.exchange.tasks import Tasks
+from gateway.exchange.usage import Usage as Used
+
+OnFailure = Literal["refuse", "record-gap"]
+
+
+class ExchangeLog:
+    """Enters exchanges into this process's log.
+
+    `payloads` says what is kept where a route does not. While the log cannot be written an exchange is refused, or with
+    `record-gap` goes on and is counted in a gap. `release` closes what the log's thread wrote to.
+    """
+
+    def __init__(
+        self, log: AuditLog, vault: Vault, *, payloads: Kept, on_failure: OnFailure, release: Callable[[], None]
+    ) -> None:
+        self._log = log
+        self._vault = vault
+        self._payloads = payloads
+        self._on_failure = on_failure
+        self._release = release
+        self._late = Tasks()
+
+    async def begin(self, exchange: Exchange, set_by_caller: Mapping[str, float | str], *, payloads: Kept | None) -> Entered:
+        """Queue an exchange's begin; `payloads` is the route's own choice, if it has one.
+
+        Raises `Unavailable` (audit_unavailable) where the log cannot take it.
+        """
+        caller = exchange.caller
+        assert caller is not None  # noqa: S101  # an exchange starts when its caller is known
+        exchange.begun = True
+        kept = payloads or self._payloads
+        if kept == "none":
+            exchange.evidence.forget()
+        try:
+            self._log.check()
+            record = await self._vault.open(exchange.id, tenant=caller.tenant, payloads=kept)
+            digest = await self._vault.digest(exchange.evidence.received)
+            pending = self._log.append(self._begin(exchange, caller, set_by_caller, received=record.commit("received", digest)))
+        except Unavailable as error:
+            self.missed(error)
+            return Entered(self, exchange, UNKEPT, pending=None)
+        return Entered(self, exchange, record, pending=pending)
+
+    async def refuse(self, exchange: Exchange) -> None:
+        """Enter a refusal: of a known caller as an exchange of its own, as long as there are not too many equal ones."""
+        caller = exchange.caller
+        if caller is None:
+            self._log.refused(exchange.error)
+            return
+        if self._log.folds(exchange.error, tenant=caller.tenant, key=caller.key_id):
+            return
+        entered = await self.begin(exchange, {}, payloads="none")
+        await entered.end()
+
+    def refused(self, code: str) -> None:
+        """Count a request that the edge refused before it was an exchange."""
+        self._log.refused(code)
+
+    async def close(self) -> None:
+        """Enter what is still to be entered, and close the log."""
+        await self._late.join()
+        await self._log.close()
+        self._vault.close()
+        await asyncio.to_thread(self._release)
+
+    def _begin(
+        self, exchange: Exchange, caller: Caller, set_by_caller: Mapping[str, float | str], *, received: str | UnsetType
+    ) -> Begin:
+        moment = self._log.clock.now()
+        identity = self._log.identity
+        held, digest = parameters(set_by_caller) if set_by_caller else (None, None)
+        return Begin(
+            at=moment.at,
+            mono=moment.mono,
+            id=exchange.id,
+            boot=identity.boot,
+            node=identity.node,
+            software=identity.software,
+            config=identity.config or UNSET,
+            operation=exchange.operation,
+            tenant=caller.tenant,
+            app=caller.app or UNSET,
+            key=caller.key_id,
+            role=caller.role,
+            route=exchange.route or UNSET,
+            upstream=exchange.upstream or UNSET,
+            model=exchange.upstream_model or UNSET,
+            stream=exchange.stream,
+            max_tokens=exchange.max_tokens or UNSET,
+            shortened=exchange.shortened,
+            parameters=held or UNSET,
+            parameters_digest=digest or UNSET,
+            received=received,
+            received_bytes=len(exchange.evidence.received),
+        )
+
+    def later(self, ending: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Let an exchange end by itself, whoever goes; `close` waits for it."""
+        return self._late.begin(ending)
+
+    async def enter(self, end: Callable[[Sealed | None], End], record: Record | Unkept, parts: Mapping[str, bytes]) -> None:
+        """Seal the parts, and return once the end is durable with them; raises as `begin` does.
+
+        Once called, the end is entered, also where who waits for it goes.
+        """
+        entering = self._enter(end, record, parts)
+        # What is small is sealed and queued at once, before anything can be cancelled; a thread seals the rest.
+        await (entering if sum(map(len, parts.values())) < LARGE else asyncio.shield(self.later(entering)))
+
+    async def _enter(self, end: Callable[[Sealed | None], End], record: Record | Unkept, parts: Mapping[str, bytes]) -> None:
+        sealed = await self._vault.seal(record, parts)
+        await self._log.append(end(sealed), sealed)
+
+    def missed(self, error: Unavailable) -> None:
+        """Raise the error where exchanges need the log; otherwise count one that goes on without it."""
+        if self._on_failure == "refuse":
+            raise error
+        self._log.missed()
+
+    def moment(self) -> Moment:
+        """Return the time, as the log tells it."""
+        return self._log.clock.now()
+
+
+class Entered:
+    """An exchange whose begin is in the log, or on its way there; `pending` is None where the log goes on without it.
+
+    As a context it enters the end that nobody has entered yet: of an exchange that failed, or whose client went.
+    """
+
+    __slots__ = ("_ended", "_exchange", "_log", "_missed", "_pending", "_record")
+
+    def __init__(self, log: ExchangeLog, exchange: Exchange, record: Record | Unkept, *, pending: Pending | None) -> None:
+        self._log = log
+        self._exchange = exchange
+        self._record = record
+        self._pending = pending
+        self._ended = False
+        self._missed = False
+
+    async def durable(self) -> None:
+        """Return once the begin is durable: nothing is dispatched before. Raises `Unavailable` where it cannot be."""
+        if self._pending is not None:
+            try:
+                await self._pending
+            except Unavailable as error:
+                self._miss(error)
+
+    async def end(self) -> None:
+        """Enter the end of an exchange that has its result; returns once it is durable. Raises `Unavailable`."""
+        self._ended = True
+        if self._pending is not None:
+            try:
+                await self._log.enter(self._end, self._record, self._parts())
+            except Unavailable as error:
+                self._miss(error)
+
+    def _miss(self, error: Unavailable) -> None:
+        if not self._missed:
+            self._log.missed(error)
+            self._missed = True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._ended:
+            return
+        self._exchange.settle(error)
+        if self._exchange.result == "cancelled":
+            self._log.later(self._end_alone())
+        else:
+            await self.end()
+
+    async def _end_alone(self) -> None:
+        with contextlib.suppress(Unavailable):  # nobody is left to be told; the log makes it `abandoned`
+            await self.end()
+
+    def _parts(self) -> dict[str, bytes]:
+        evidence = self._exchange.evidence
+        parts = {"received": evidence.received}
+        for number, attempt in enumerate(evidence.attempts, 1):
+            parts[sent(number)] = attempt.sent
+        if evidence.answer.size:
+            parts["answer"] = evidence.answer.data
+        if evidence.delivered.size:
+            parts["delivered"] = evidence.delivered.data
+        return parts
+
+    def _end(self, sealed: Sealed | None) -> End:
+        assert self._pending is not None  # noqa: S101  # `end` has looked
+        exchange, evidence, commit = self._exchange, self._exchange.evidence, self._record.commit
+        moment = self._log.moment()
+        reasons = finish_reasons(exchange.finish)
+        return End(
+            at=moment.at,
+            mono=moment.mono,
+            id=exchange.id,
+            begin=self._pending.index,
+            result=_RESULTS[exchange.result],
+            status=exchange.status or UNSET,
+            error=exchange.error or UNSET,
+            reason=word(exchange.reason) or UNSET,
+            attempts=[self._tried(number, attempt) for number, attempt in enumerate(evidence.attempts[:MOST_ITEMS], 1)],
+            attempts_total=len(evidence.attempts),
+            finish_reasons=reasons[:MOST_ITEMS],
+            finish_reasons_total=len(reasons),
+            usage=_usage(exchange.usage),
+            bytes=exchange.handed_over,
+            client_gone=exchange.result == "cancelled",
+            replayed=exchange.replayed,
+            answer=commit("answer", evidence.answer.digest) if evidence.answer.size else UNSET,
+            answer_bytes=evidence.answer.size or UNSET,
+            delivered=commit("delivered", evidence.delivered.digest) if evidence.delivered.size else UNSET,
+            delivered_bytes=evidence.delivered.size or UNSET,
+            payload="none" if sealed is None else payload_of(sealed),
+            timings=_timings(exchange),
+        )
+
+    def _tried(self, number: int, attempt: Attempt) -> Tried:
+        ended = attempt.ended or time.perf_counter_ns()
+        return Tried(
+            upstream=attempt.upstream,
+            model=attempt.model,
+            us=(ended - attempt.started) // MICROSECOND,
+            status=attempt.status or UNSET,
+            error=attempt.error or UNSET,
+            reason=word(attempt.reason) or UNSET,
+            sent=self._record.commit(sent(number), hashlib.sha256(attempt.sent).digest()) if attempt.sent else UNSET,
+            sent_bytes=len(attempt.sent) or UNSET,
+            response_id=word(attempt.response_id) or UNSET,
+        )
+
+
+_RESULTS: Final[dict[str, Result]] = {"complete": "complete", "refused": "refused", "failed": "failed", "cancelled": "cancelled"}
+
+
+def _usage(usage: Used | None) -> Usage | UnsetType:
+    if usage is None:
+        return UNSET
+    counts = (usage.input, usage.output, usage.cached, usage.reasoning)
+    if any(count > SAFE for count in counts):
+        return UNSET  # an upstream's nonsense; the payload holds what it said
+    return Usage(
+        input_tokens=usage.input,
+        output_tokens=usage.output,
+        cached_tokens=usage.cached,
+        reasoning_tokens=usage.reasoning,
+        source=usage.source,
+    )
+
+
+def _timings(exchange: Exchange) -> dict[str, int]:
+    timings: dict[str, int] = {}
+    before = exchange.started
+    for step, at in exchange.marks:
+        timings[step] = (at - before) // MICROSECOND
+        before = at
+    return timings
