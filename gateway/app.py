@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+import msgspec
 from fastapi import FastAPI
 
 from gateway.api.access import Access
@@ -18,6 +20,11 @@ from gateway.api.models import models_router
 from gateway.api.ops import Check, ops_router
 from gateway.api.rest import rest_app
 from gateway.api.server import Draining
+from gateway.audit.contract import Watcher
+from gateway.audit.exchanges import ExchangeLog
+from gateway.audit.opening import Writing, open_audit
+from gateway.audit.vault.payloads import Payloads, open_payloads
+from gateway.audit.vault.vault import day_of, open_vault
 from gateway.caller.callers import Callers
 from gateway.caller.keys import open_keys
 from gateway.caller.pepper import Pepper
@@ -26,7 +33,7 @@ from gateway.replay.contract import Store
 from gateway.replay.memory import MemoryStore
 from gateway.replay.replays import KeyedReplays
 from gateway.route.table import Routes
-from gateway.settings.secret import resolve
+from gateway.settings.secret import masked, resolve
 from gateway.settings.tree import Settings
 from gateway.telemetry.observer import Observer
 from gateway.upstream.build import build_upstream
@@ -50,6 +57,8 @@ class Application:
         self._keys = open_keys(settings.store)
         self._redis = _redis(settings)
         self._callers = Callers(self._keys, settings.tenants)
+        self._log = open_log(settings, observer)
+        observer.tell_refusals(self._log.refused)
         self.upstreams = build_upstreams(settings)
         routes = Routes(settings.routes)
         pipeline = Pipeline(
@@ -58,6 +67,7 @@ class Application:
             upstreams=self.upstreams,
             replays=self._replays(settings),
             salts=salts(self._keys.pepper),
+            log=self._log,
             observer=observer,
         )
         access = Access(self._callers)
@@ -99,12 +109,13 @@ class Application:
             await self.close()
 
     async def close(self) -> None:
-        """Close every connection and file."""
+        """Close every connection and file, the log last: what is cancelled here still has its end."""
         for upstream in self.upstreams.values():
             await upstream.close()
         if self._redis is not None:
             await self._redis.aclose()
         self._callers.close()
+        await self._log.close()
         await asyncio.to_thread(self._keys.close)
 
 
@@ -115,6 +126,24 @@ def build_upstreams(settings: Settings) -> dict[str, OpenAIUpstream]:
         key = resolve(upstream.api_key, settings.store.path, key=f"upstreams.{name}.api_key") if upstream.api_key else None
         built[name] = build_upstream(name, upstream, api_key=key.reveal() if key else None, share=settings.server.workers)
     return built
+
+
+def open_log(settings: Settings, watcher: Watcher) -> ExchangeLog:
+    """Return this process's log of exchanges, in a slot of its own; what a crash left open is ended when it returns.
+
+    Raises `SettingsError` where log, keys or payloads cannot be opened.
+    """
+    store, audit = settings.store.path, settings.audit
+    effective = msgspec.json.encode(masked(settings), order="sorted")
+    writing = Writing(audit.site, f"gatehouse {version('gatehouse')}", config=hashlib.sha256(effective).hexdigest())
+    opened: list[Payloads] = []
+
+    def payloads(slot: str) -> Payloads:
+        opened.append(open_payloads(store, slot, day=day_of(time.time())))
+        return opened[0]
+
+    log = open_audit(store, writing, payloads=payloads, watcher=watcher)
+    return ExchangeLog(log, open_vault(store), payloads=audit.payloads, on_failure=audit.on_failure, release=opened[0].close)
 
 
 def salts(pepper: Pepper) -> Callable[[str], str]:

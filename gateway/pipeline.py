@@ -4,14 +4,14 @@ The ten steps, in their order, which is a business rule:
 
  (1) caller             who calls: API key to tenant, app, role
  (2) route, leg, prompt which servers answer for the public model name
- (3) budget             (not yet)
+ (3) budget             (not yet); the log's begin is queued here
  (4) input guards       (not yet)
  (5) cache              (not yet)
  (6) upstream           a server within the leg answers
  (7) output guards      (not yet)
  (8) settle             (not yet)
  (9) encode             ids and names of ours; the edge makes bytes
-(10) end entry          (not yet)
+(10) end entry          durable, then the last byte is released
 
 Invariants
 - It takes an exchange, not an HTTP request: every edge calls the same function.
@@ -22,6 +22,7 @@ Invariants
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from types import TracebackType
@@ -30,8 +31,9 @@ from typing import Protocol
 import msgspec
 from msgspec import UnsetType
 
+from gateway.audit.exchanges import Entered, ExchangeLog
 from gateway.caller.callers import Callers
-from gateway.errors import ClientError, Forbidden
+from gateway.errors import ClientError, Forbidden, Unavailable
 from gateway.exchange.caller import Caller, Role
 from gateway.exchange.exchange import Exchange
 from gateway.replay.contract import Claim, Recording, Replays
@@ -42,6 +44,7 @@ from gateway.route.table import Route, Routes
 from gateway.upstream.contract import Call, Upstream
 from gateway.wire.answer import Body
 from gateway.wire.chat import ChatRequest, write_chat_request
+from gateway.wire.parameters import set_parameters
 
 MODEL_ROLES: frozenset[Role] = frozenset({"app", "prompt-engineer"})
 """Who may ask a model: an auditor's or operator's key spends nothing."""
@@ -80,31 +83,32 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 class Ending:
-    """Sees to it that an exchange ends in one result, observed once: `with Ending(…)` around all its steps."""
+    """Sees to it that an exchange ends in one result, observed once: `async with Ending(…)` around all its steps.
 
-    __slots__ = ("_exchange", "_observer")
+    A refusal before the log's begin is entered here, so that it too is durable before the client is told.
+    """
 
-    def __init__(self, exchange: Exchange, observer: Observer) -> None:
+    __slots__ = ("_exchange", "_log", "_observer")
+
+    def __init__(self, exchange: Exchange, observer: Observer, log: ExchangeLog) -> None:
         self._exchange = exchange
         self._observer = observer
+        self._log = log
 
-    def __enter__(self) -> None:
+    async def __aenter__(self) -> None:
         self._observer.started(self._exchange)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         exchange = self._exchange
-        match error:
-            case None:
-                exchange.result = "complete"
-            case ClientError():
-                exchange.result = "failed" if exchange.upstream else "refused"
-                exchange.error, exchange.reason = error.code, error.reason
-                if exchange.upstream:
-                    self._observer.upstream_failed(exchange, error)
-            case asyncio.CancelledError() | GeneratorExit():
-                exchange.result = "cancelled"
-            case _:
-                exchange.result, exchange.error = "failed", "internal_error"
+        exchange.settle(error)
+        if isinstance(error, ClientError):
+            if exchange.evidence.attempts:
+                self._observer.upstream_failed(exchange, error)
+            if not exchange.begun:
+                with contextlib.suppress(Unavailable):  # the refusal stands whether or not the log can take it
+                    await self._log.refuse(exchange)
         self._observer.ended(exchange)
 
 
@@ -119,6 +123,7 @@ class Pipeline:
         upstreams: Mapping[str, Upstream],
         replays: Replays,
         salts: Callable[[str], str],
+        log: ExchangeLog,
         observer: Observer,
     ) -> None:
         self._callers = callers
@@ -126,6 +131,7 @@ class Pipeline:
         self._upstreams = upstreams
         self._replays = replays
         self._salts = salts
+        self._log = log
         self._observer = observer
 
     async def run(self, arrival: Arrival) -> AsyncGenerator[bytes, None]:
@@ -134,38 +140,44 @@ class Pipeline:
         Raises errors of `gateway.errors`, before the first piece or after any.
         """
         exchange = arrival.exchange
-        with Ending(exchange, self._observer):
+        async with Ending(exchange, self._observer, self._log):
             # (1) caller
             caller = await self._identify(arrival)
             request = await arrival.read()
             # (2) route and leg
             route = self._resolve(caller, request, exchange=exchange)
-            leg = route.pick()
-            claim = await self._claim(arrival, caller, request=request, route=route)
-            if isinstance(claim, Recording):
-                for batch in claim.batches:
-                    yield arrival.encode(batch)
-                if exchange.stream:
-                    yield arrival.done
-                return
-            # (6) upstream
-            call = self._call(exchange, request, route=route, model=leg.model)
-            exchange.upstream = leg.upstream
-            answer = Answer(exchange, request)
-            last = arrival.done
-            async with Recorder(claim) as recorder:
-                async with aclosing(self._upstreams[leg.upstream].send(call)) as batches:
-                    async for bodies in batches:
-                        ours = answer.ours(bodies)
-                        recorder.note(ours)
-                        # (9) encode
-                        if not exchange.stream:
-                            last = arrival.encode(ours)
-                        elif ours:
-                            yield arrival.encode(ours)
-                answer.end()
-                await recorder.keep(route=route.name, upstream=leg.upstream, finish=exchange.finish)
-            yield last
+            call = self._call(exchange, request, route=route)
+            # (3) begin
+            async with await self._begin(exchange, request, route=route) as entered:
+                claim = await self._claim(arrival, caller, request=request, route=route)
+                if isinstance(claim, Recording):
+                    *pieces, last = _replay(arrival, claim)
+                    for piece in pieces:
+                        yield exchange.hand_over(piece)
+                else:
+                    # (6) upstream
+                    await entered.durable()
+                    answer = Answer(exchange, request)
+                    last = arrival.done
+                    async with (
+                        Recorder(claim) as recorder,
+                        aclosing(self._upstreams[exchange.upstream].send(call)) as batches,
+                    ):
+                        async for bodies in batches:
+                            ours = answer.ours(bodies)
+                            recorder.note(ours)
+                            # (9) encode
+                            if not exchange.stream:
+                                last = arrival.encode(ours)
+                            elif ours:
+                                yield exchange.hand_over(arrival.encode(ours))
+                        answer.end()
+                        await recorder.keep(route=route.name, upstream=exchange.upstream, finish=exchange.finish)
+                # (10) end entry, then the last byte
+                exchange.settle(None)
+                exchange.evidence.delivered.add(last)
+                await entered.end()
+                yield last
 
     async def _identify(self, arrival: Arrival) -> Caller:
         credential = arrival.credential
@@ -204,17 +216,28 @@ class Pipeline:
             exchange.upstream, exchange.finish = claim.facts["upstream"], claim.facts["finish"]
         return claim
 
-    def _call(self, exchange: Exchange, request: ChatRequest, *, route: Route, model: str) -> Call:
+    def _call(self, exchange: Exchange, request: ChatRequest, *, route: Route) -> Call:
+        leg = route.pick()
+        exchange.upstream, exchange.upstream_model = leg.upstream, leg.model
         exchange.max_tokens, exchange.shortened = output_limit(asked_tokens(request), route.settings)
         exchange.mark("route")
         return Call(
             exchange_id=exchange.id,
-            model=model,
+            model=leg.model,
             request=request,
+            evidence=exchange.evidence,
             max_tokens=exchange.max_tokens,
             cache_salt=self._salts(exchange.caller.tenant) if exchange.caller else "",
             deadline=asyncio.get_running_loop().time() + route.settings.timeout,
         )
+
+    def _begin(self, exchange: Exchange, request: ChatRequest, *, route: Route) -> Awaitable[Entered]:
+        return self._log.begin(exchange, set_parameters(request), payloads=route.settings.payloads)
+
+
+def _replay(arrival: Arrival, recording: Recording) -> list[bytes]:
+    pieces = [arrival.encode(batch) for batch in recording.batches]
+    return [*pieces, arrival.done] if arrival.exchange.stream else pieces
 
 
 def asked_tokens(request: ChatRequest) -> int | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from types import ModuleType
@@ -64,6 +66,11 @@ def test_blocking_the_loop_from_a_test_is_allowed() -> None:
 
 def test_no_setting_comes_from_the_environment_that_tests_run_in() -> None:
     assert {name for name in os.environ if name.startswith("GATEHOUSE_")} <= {"GATEHOUSE_OFFLINE"}
+
+
+def test_processes_that_tests_start_do_not_ignore_an_interrupt() -> None:
+    program = "import signal; print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def test_every_choice_must_finish() -> None:
 
 
 @pytest.mark.parametrize("body", [HELLO, STREAM], ids=["plain", "stream"])
-@pytest.mark.parametrize("place", ["caller", "body", "upstream", "after batch 0"])
+@pytest.mark.parametrize("place", ["caller", "body", "begin", "upstream", "after batch 0"])
 def test_a_cancellation_in_any_step_ends_the_exchange_and_leaves_the_upstream(place: str, body: bytes) -> None:
     world = World(CHUNKS if body is STREAM else [[WHOLE]], place=place)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
+from types import TracebackType
+from typing import Self
 
 import msgspec
 
-from gateway.errors import ClientError, Unauthenticated
+from gateway.audit.vault.vault import Kept
+from gateway.errors import ClientError, Unauthenticated, Unavailable
 from gateway.exchange.caller import Caller, Role
 from gateway.exchange.exchange import Exchange
 from gateway.pipeline import Arrival, Pipeline
@@ -72,6 +75,7 @@ class Upstream:
 
     async def send(self, call: Call) -> AsyncGenerator[list[Body], None]:
         self.calls.append(call)
+        call.evidence.attempt(self.name, call.model)
         try:
             await self._gate.at("upstream")
             if isinstance(self._answer, ClientError):
@@ -83,6 +87,56 @@ class Upstream:
             self.closed += 1
 
     async def close(self) -> None: ...
+
+
+class Log:
+    """Notes what would be entered, in its order beside what else happens; raises at the step that it is told."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self.entered: list[str] = []
+        self.fails_at = ""
+
+    async def begin(self, exchange: Exchange, set_by_caller: Mapping[str, float | str], *, payloads: Kept | None) -> Entered:  # noqa: ARG002  # the seam's
+        assert exchange.caller is not None
+        exchange.begun = True
+        self.enter("begin")
+        return Entered(self, exchange)
+
+    async def refuse(self, exchange: Exchange) -> None:
+        self.enter(f"refusal {exchange.error}")
+
+    def enter(self, what: str) -> None:
+        if what.startswith(self.fails_at or "nothing"):
+            raise Unavailable("The log.", code="audit_unavailable")
+        self.entered.append(what)
+
+
+class Entered:
+    def __init__(self, log: Log, exchange: Exchange) -> None:
+        self._log = log
+        self._exchange = exchange
+        self._ended = False
+
+    async def durable(self) -> None:
+        await self._log.gate.at("begin")
+        self._log.enter("begin is durable")
+
+    async def end(self) -> None:
+        self._ended = True
+        assert self._exchange.result != "running"
+        await self._log.gate.at("end")
+        self._log.enter(f"end {self._exchange.result}")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not self._ended:
+            self._exchange.settle(error)
+            self._log.enter(f"end {self._exchange.result}")
 
 
 class Observer:
@@ -130,6 +184,7 @@ class World:
         self.gate = Gate(place)
         self.upstream = Upstream(self.gate, answer)
         self.observer = Observer()
+        self.log = Log(self.gate)
         legs = (RouteUpstream(name="up", model="real-model"),)
         self.pipeline = Pipeline(
             Callers(self.gate, role),  # type: ignore[arg-type]  # the seam is three methods of it
@@ -137,22 +192,29 @@ class World:
             upstreams={"up": self.upstream},
             replays=KeyedReplays(MemoryStore(), digest=lambda text: text.encode()),
             salts=lambda tenant: f"salt-{tenant}",
+            log=self.log,  # type: ignore[arg-type]  # the seam is two methods of it
             observer=self.observer,
         )
 
     async def ask(self, body: bytes = HELLO, credential: str | None = "good", key: str | None = None) -> list[list[Body]]:
+        batches = [msgspec.json.decode(piece) async for piece in self.pieces(body, credential, key)]
+        if self.exchange.stream:
+            assert batches.pop() == "done"
+        return batches
+
+    async def pieces(self, body: bytes, credential: str | None = "good", key: str | None = None) -> AsyncGenerator[bytes, None]:
         async def read() -> ChatRequest:
             await self.gate.at("body")
             return read_chat_request(body)
 
         self.exchange = Exchange("chat")
         async with aclosing(self.pipeline.run(arrival(self.exchange, read, credential, key))) as pieces:
-            batches = [msgspec.json.decode(piece) async for piece in pieces]
-        if self.exchange.stream:
-            assert batches.pop() == "done"
-        return batches
+            async for piece in pieces:
+                yield piece
 
     def check_ended_once(self) -> None:
         assert len(self.observer.begun) == len(self.observer.over)
         assert all(exchange.result != "running" for exchange in self.observer.over)
         assert self.upstream.closed == len(self.upstream.calls)
+        begins = [each for each in self.log.entered if each == "begin"]
+        assert len(begins) == len([each for each in self.log.entered if each.startswith("end ")])

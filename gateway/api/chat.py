@@ -28,7 +28,8 @@ class ChatCompletions:
         exchange = Exchange("chat", id=incoming.id)
 
         async def read() -> ChatRequest:
-            return read_chat_request(await incoming.body())
+            body = exchange.evidence.received = await incoming.body()
+            return read_chat_request(body)
 
         arrival = Arrival(
             exchange,

@@ -8,14 +8,18 @@ from dataclasses import dataclass, field
 
 
 class Part:
-    """Bytes that went one way, hashed once as they go; they are kept only where `keep` says so."""
+    """Bytes that went one way, hashed once as they go, and kept."""
 
     __slots__ = ("_hash", "_kept", "size")
 
-    def __init__(self, *, keep: bool) -> None:
+    def __init__(self) -> None:
         self._hash = hashlib.sha256()
-        self._kept: list[bytes] | None = [] if keep else None
+        self._kept: list[bytes] | None = []
         self.size = 0
+
+    def forget(self) -> None:
+        """Keep nothing, but for size and digest."""
+        self._kept = None
 
     def add(self, data: bytes) -> None:
         """Take what goes next."""
@@ -58,11 +62,16 @@ class Evidence:
 
     __slots__ = ("answer", "attempts", "delivered", "received")
 
-    def __init__(self, *, keep: bool = True) -> None:
+    def __init__(self) -> None:
         self.received = b""
         self.attempts: list[Attempt] = []
-        self.answer = Part(keep=keep)
-        self.delivered = Part(keep=keep)
+        self.answer = Part()
+        self.delivered = Part()
+
+    def forget(self) -> None:
+        """Keep neither answer nor delivery, because nothing will be stored of them."""
+        self.answer.forget()
+        self.delivered.forget()
 
     def attempt(self, upstream: str, model: str) -> Attempt:
         """Begin an attempt."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gateway.errors import ClientError, InternalError
 from gateway.exchange.caller import Caller
+from gateway.exchange.evidence import Evidence
 from gateway.exchange.ids import new_id
 from gateway.exchange.usage import Usage
+
+OK = 200
 
 Result = Literal["running", "complete", "refused", "failed", "cancelled"]
 Step = Literal["caller", "body", "route", "upstream", "first_byte"]
@@ -20,7 +25,9 @@ class Exchange:
 
     `id` is a UUIDv7, the `x-request-id` of the answer and the suffix of its completion id; `started` and `marks` are in
     nanoseconds of `time.perf_counter_ns`. `max_tokens` is what was asked of the upstream, `shortened` whether that is less
-    than the caller asked for. `error` is a code of INTERFACE.md, `reason` a few fixed words for the operator's log.
+    than the caller asked for. `begun` tells that it has a begin in the log; `handed_over` are the bytes of the answer that the
+    edge has been given; `status` is the HTTP status that the client was told, 0 while it was told none. `error` is a code of
+    INTERFACE.md, `reason` a few fixed words for the operator's log.
     """
 
     operation: str
@@ -31,15 +38,44 @@ class Exchange:
     stream: bool = False
     route: str = ""
     upstream: str = ""
+    upstream_model: str = ""
     max_tokens: int = 0
     shortened: bool = False
     replayed: bool = False
     usage: Usage | None = None
     finish: str = ""
+    evidence: Evidence = field(default_factory=Evidence)
+    begun: bool = False
+    handed_over: int = 0
     result: Result = "running"
+    status: int = 0
     error: str = ""
     reason: str = ""
     marks: list[tuple[Step, int]] = field(default_factory=list)
+
+    def settle(self, error: BaseException | None) -> None:
+        """Note how it ended, once: `error` is what ended it, None where it is complete."""
+        if self.result != "running":
+            return
+        match error:
+            case None:
+                self.result, self.status = "complete", OK
+            case ClientError():
+                self.result = "failed" if self.evidence.attempts else "refused"
+                self.error, self.reason = error.code, error.reason
+                self.status = self.status or error.status
+            case asyncio.CancelledError() | GeneratorExit():
+                self.result = "cancelled"
+            case _:
+                self.result, self.error = "failed", "internal_error"
+                self.status = self.status or InternalError.status
+
+    def hand_over(self, piece: bytes) -> bytes:
+        """Note a piece of the answer that goes to the edge now, and return it."""
+        self.status = OK
+        self.handed_over += len(piece)
+        self.evidence.delivered.add(piece)
+        return piece
 
     def mark(self, step: Step) -> None:
         """Note that a step has just ended."""

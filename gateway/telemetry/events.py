@@ -15,6 +15,9 @@ Event = Literal[
     "internal_error",
     "log_lines_dropped",
     "worker_ended",
+    "audit_failed",
+    "audit_recovered",
+    "audit_disk",
 ]
 Level = Literal["debug", "info", "warning", "error", "critical"]
 
@@ -38,3 +41,9 @@ LOG_LINES_DROPPED: Final = "log_lines_dropped"
 """The log could not be written as fast as it was filled: how many lines are missing here."""
 WORKER_ENDED: Final = "worker_ended"
 """A worker process ended that should not have; another takes its place: its process id and exit code."""
+AUDIT_FAILED: Final = "audit_failed"
+"""The audit log could not be written, or not in time; exchanges are refused until it works again: a fixed reason."""
+AUDIT_RECOVERED: Final = "audit_recovered"
+"""The audit log works again: how many exchanges it had to give up as abandoned."""
+AUDIT_DISK: Final = "audit_disk"
+"""The disk under the audit log got fuller or emptier than a threshold: the condition, and how full it is."""

@@ -68,6 +68,13 @@ class Metrics:
             "gatehouse_upstream_failures_total", "Failed attempts at upstreams.", ("gatehouse_upstream", "error_type")
         )
         self._errors = Counter("gatehouse_internal_errors_total", "Faults of our own.", registry=self._registry)
+        self._committed = Counter("gatehouse_audit_entries_total", "Entries that are durable.", registry=self._registry)
+        self._commits = Histogram(
+            "gatehouse_audit_commit_seconds",
+            "Seconds that a batch of entries took.",
+            buckets=_SECONDS_TO_FIRST,
+            registry=self._registry,
+        )
         self._gone = Counter(
             "gatehouse_client_disconnects_total", "Exchanges whose client left before the end.", registry=self._registry
         )
@@ -115,6 +122,11 @@ class Metrics:
     def upstream_failed(self, upstream: str, code: str) -> None:
         """Count an attempt at an upstream that failed."""
         self._failures.child(upstream, code).inc()
+
+    def committed(self, entries: int, seconds: float) -> None:
+        """Count a batch of entries of the audit log that became durable."""
+        self._committed.inc(entries)
+        self._commits.observe(seconds)
 
     def internal_error(self) -> None:
         """Count a fault of our own."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from gateway.errors import ClientError
 from gateway.exchange.exchange import Exchange
-from gateway.telemetry.events import REQUEST_REFUSED, UPSTREAM_FAILED
+from gateway.telemetry.events import AUDIT_DISK, AUDIT_FAILED, AUDIT_RECOVERED, REQUEST_REFUSED, UPSTREAM_FAILED
 from gateway.telemetry.log import Log
 from gateway.telemetry.metrics import Metrics
 
@@ -27,6 +28,7 @@ class Observer:
         self._log = log
         self._batch = batch
         self._over: list[tuple[Exchange, int]] = []
+        self._tell: Callable[[str], None] | None = None
 
     def started(self, exchange: Exchange) -> None:  # noqa: ARG002  # the seam of the pipeline; spans will need it
         """Note that an exchange has begun; `ended` follows exactly once."""
@@ -50,7 +52,13 @@ class Observer:
     def refused(self, code: str, request_id: str = "") -> None:
         """Note a refusal that no exchange stands for."""
         self._metrics.refused(code)
+        if self._tell is not None:
+            self._tell(code)
         self._log.info(REQUEST_REFUSED, id=request_id, error=code)
+
+    def tell_refusals(self, tell: Callable[[str], None]) -> None:
+        """Have the code of every refusal told to one more: the log that auditors read."""
+        self._tell = tell
 
     def upstream_failed(self, exchange: Exchange, error: ClientError) -> None:
         """Note that the exchange's upstream failed at an attempt, whether or not another one follows."""
@@ -73,3 +81,19 @@ class Observer:
         """Return the metrics in Prometheus' text format; that takes long, so a thread does it."""
         self.flush()
         return await asyncio.to_thread(self._metrics.render)
+
+    def committed(self, entries: int, seconds: float) -> None:
+        """Note that the audit log made a batch durable."""
+        self._metrics.committed(entries, seconds)
+
+    def failed(self, reason: str) -> None:
+        """Note that the audit log failed; it tries again by itself."""
+        self._log.error(AUDIT_FAILED, reason=reason)
+
+    def recovered(self, abandoned: int) -> None:
+        """Note that the audit log works again."""
+        self._log.warning(AUDIT_RECOVERED, abandoned=abandoned)
+
+    def filled(self, condition: str, percent: int) -> None:
+        """Note that the disk under the audit log got fuller or emptier than a threshold."""
+        self._log.warning(AUDIT_DISK, condition=condition, percent=percent)

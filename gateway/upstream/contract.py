@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from gateway.exchange.evidence import Evidence
 from gateway.wire.answer import Body
 from gateway.wire.chat import ChatRequest
 
@@ -14,12 +15,14 @@ from gateway.wire.chat import ChatRequest
 class Call(msgspec.Struct, frozen=True, gc=False):
     """One dispatch: a validated request for the model `model` of an upstream.
 
-    `cache_salt` partitions the upstream's prefix cache by tenant; `deadline` is in the event loop's time.
+    `cache_salt` partitions the upstream's prefix cache by tenant; `deadline` is in the event loop's time. The upstream notes in
+    `evidence` what it sends and what comes back, byte for byte.
     """
 
     exchange_id: str
     model: str
     request: ChatRequest
+    evidence: Evidence
     max_tokens: int
     cache_salt: str
     deadline: float

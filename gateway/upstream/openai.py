@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 from collections.abc import AsyncGenerator, Callable
+from types import TracebackType
 
 import msgspec
 from msgspec import UNSET
 
 from gateway.errors import ClientError, Unavailable, UpstreamFailed, UpstreamTimeout
+from gateway.exchange.evidence import Attempt
 from gateway.http.contract import HttpBroken, HttpClient, HttpError, HttpRequest, HttpResponse, HttpTimeout, HttpUnreachable
 from gateway.upstream.contract import Call
 from gateway.upstream.refusal import MAX_REFUSAL_BYTES, read_refusal
@@ -71,28 +74,53 @@ class OpenAIUpstream:
 
     async def send(self, call: Call) -> AsyncGenerator[list[Body], None]:
         """Yield the answer; see `gateway.upstream.contract.Upstream`."""
-        request = HttpRequest("POST", PATH, {**self._headers, "x-request-id": call.exchange_id}, self._encode(call))
-        try:
-            with self._slots:
-                async with self._client.send(request, deadline=call.deadline) as response:
-                    if response.status != OK:
-                        raise await _refusal(response)
-                    if not call.request.stream:
-                        yield [read_completion(await response.read())]
-                        return
-                    stream = AnswerStream()
-                    async for data in response.reads():
-                        if bodies := stream.feed(data):
-                            yield bodies
-                        if stream.done or stream.problem:
-                            break
-                    stream.end()
-                    if stream.problem:
-                        raise UpstreamFailed("The model's server failed in mid-stream.", reason=stream.problem)
-        except HttpError as error:
-            raise failure(error) from error
-        except WireError as error:
-            raise UpstreamFailed("The model's server sent an answer that cannot be read.", reason=str(error)) from error
+        with self._slots, Dispatch(call, self._name) as attempt:
+            attempt.sent = self._encode(call)
+            request = HttpRequest("POST", PATH, {**self._headers, "x-request-id": call.exchange_id}, attempt.sent)
+            async with self._client.send(request, deadline=call.deadline) as response:
+                attempt.status = response.status
+                if response.status != OK:
+                    raise await _refusal(response)
+                if not call.request.stream:
+                    data = await response.read()
+                    call.evidence.answer.add(data)
+                    yield [read_completion(data)]
+                    return
+                stream = AnswerStream()
+                async for data in response.reads():
+                    call.evidence.answer.add(data)
+                    if bodies := stream.feed(data):
+                        yield bodies
+                    if stream.done or stream.problem:
+                        break
+                stream.end()
+                if stream.problem:
+                    raise UpstreamFailed("The model's server failed in mid-stream.", reason=stream.problem)
+
+
+class Dispatch:
+    """One attempt as the evidence tells it; failures of the network and of the wire become errors of ours."""
+
+    __slots__ = ("_attempt",)
+
+    def __init__(self, call: Call, upstream: str) -> None:
+        self._attempt = call.evidence.attempt(upstream, call.model)
+
+    def __enter__(self) -> Attempt:
+        return self._attempt
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        attempt = self._attempt
+        attempt.ended = time.perf_counter_ns()
+        ours = error
+        if isinstance(error, HttpError):
+            ours = failure(error)
+        elif isinstance(error, WireError):
+            ours = UpstreamFailed("The model's server sent an answer that cannot be read.", reason=str(error))
+        if isinstance(ours, ClientError):
+            attempt.error, attempt.reason = ours.code, ours.reason
+            if ours is not error:
+                raise ours from error
 
 
 def encode_openai(call: Call) -> bytes:

@@ -5,12 +5,15 @@ from hashlib import sha256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.exchange.evidence import Evidence, Part
+from gateway.exchange.evidence import Evidence
 
 
 @given(st.lists(st.binary()), st.booleans())
 def test_a_part_knows_its_size_and_digest_whether_or_not_it_is_kept(pieces: list[bytes], keep: bool) -> None:
-    part = Part(keep=keep)
+    evidence = Evidence()
+    if not keep:
+        evidence.forget()
+    part = evidence.answer
     for piece in pieces:
         part.add(piece)
     whole = b"".join(pieces)

@@ -56,7 +56,18 @@ def test_the_names_are_those_that_dashboards_rely_on() -> None:
         "gatehouse_internal_errors": "counter",
         "gatehouse_client_disconnects": "counter",
         "gatehouse_exchanges_in_flight": "gauge",
+        "gatehouse_audit_entries": "counter",
+        "gatehouse_audit_commit_seconds": "histogram",
     }
+
+
+def test_the_audit_log_s_batches_are_counted_and_timed() -> None:
+    metrics = Metrics()
+    metrics.committed(3, 0.002)
+    metrics.committed(2, 0.004)
+    rendered = metrics.render()
+    assert value(rendered, "gatehouse_audit_entries_total") == 5
+    assert value(rendered, "gatehouse_audit_commit_seconds_count") == 2
 
 
 def test_an_exchange_is_counted_with_its_duration_and_tokens() -> None:

@@ -97,3 +97,37 @@ def test_what_waits_in_a_batch_is_counted_before_it_is_rendered() -> None:
             return (await observer.render()).decode()
 
     assert 'gatehouse_exchanges_total{result="complete",route="r"} 1.0' in asyncio.run(main())
+
+
+def test_refusals_are_told_to_one_more_who_asked() -> None:
+    told: list[str] = []
+
+    def do(observer: Observer) -> None:
+        observer.refused("not_found")
+        observer.tell_refusals(told.append)
+        observer.refused("host_not_allowed")
+
+    observed(do)
+    assert told == ["host_not_allowed"]
+
+
+def test_how_the_audit_log_fares_is_told_to_operators() -> None:
+    def do(observer: Observer) -> None:
+        observer.committed(2, 0.001)
+        observer.failed("disk full")
+        observer.recovered(3)
+        observer.filled("warning", 81)
+
+    rendered, lines = observed(do)
+    assert "gatehouse_audit_entries_total 2.0" in rendered
+    assert [(line["event"], line["level"]) for line in lines] == [
+        ("audit_failed", "error"),
+        ("audit_recovered", "warning"),
+        ("audit_disk", "warning"),
+    ]
+    assert (lines[0]["reason"], lines[1]["abandoned"], lines[2]["condition"], lines[2]["percent"]) == (
+        "disk full",
+        3,
+        "warning",
+        81,
+    )
