@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import msgspec
 from fastapi import FastAPI
 
 from gateway.api.access import Access
@@ -22,9 +20,10 @@ from gateway.api.rest import rest_app
 from gateway.api.server import Draining
 from gateway.audit.contract import Watcher
 from gateway.audit.exchanges import ExchangeLog
-from gateway.audit.opening import Writing, open_audit
+from gateway.audit.opening import open_audit
 from gateway.audit.vault.payloads import Payloads, open_payloads
 from gateway.audit.vault.vault import day_of, open_vault
+from gateway.audit.writing import writing
 from gateway.caller.callers import Callers
 from gateway.caller.keys import open_keys
 from gateway.caller.pepper import Pepper
@@ -33,7 +32,7 @@ from gateway.replay.contract import Store
 from gateway.replay.memory import MemoryStore
 from gateway.replay.replays import KeyedReplays
 from gateway.route.table import Routes
-from gateway.settings.secret import masked, resolve
+from gateway.settings.secret import resolve
 from gateway.settings.tree import Settings
 from gateway.telemetry.observer import Observer
 from gateway.upstream.build import build_upstream
@@ -134,15 +133,13 @@ def open_log(settings: Settings, watcher: Watcher) -> ExchangeLog:
     Raises `SettingsError` where log, keys or payloads cannot be opened.
     """
     store, audit = settings.store.path, settings.audit
-    effective = msgspec.json.encode(masked(settings), order="sorted")
-    writing = Writing(audit.site, f"gatehouse {version('gatehouse')}", config=hashlib.sha256(effective).hexdigest())
     opened: list[Payloads] = []
 
     def payloads(slot: str) -> Payloads:
         opened.append(open_payloads(store, slot, day=day_of(time.time())))
         return opened[0]
 
-    log = open_audit(store, writing, payloads=payloads, watcher=watcher)
+    log = open_audit(store, writing(settings), payloads=payloads, watcher=watcher)
     return ExchangeLog(log, open_vault(store), payloads=audit.payloads, on_failure=audit.on_failure, release=opened[0].close)
 
 

@@ -61,6 +61,7 @@ def serve(
                 upstreams=len(settings.upstreams),
                 tenants=len(settings.tenants),
             )
+            recover(settings)
             code = run(settings, application, log=log)
             log.info(STOPPED)
     raise typer.Exit(code)
@@ -71,6 +72,14 @@ def application(settings: Settings, draining: Draining, observer: Observer) -> A
     from gateway.app import Application  # noqa: PLC0415  # half a second that no other command, nor a parent of workers, needs
 
     return Application(settings, draining=draining, observer=observer).asgi
+
+
+def recover(settings: Settings) -> None:
+    """End what processes that crashed left open in the log, whether or not as many as then are about to start."""
+    from gateway.audit.opening import recover_free  # noqa: PLC0415  # as `application`
+    from gateway.audit.writing import writing  # noqa: PLC0415
+
+    recover_free(settings.store.path, writing(settings))
 
 
 def with_options(settings: Settings, **options: Any) -> Settings:

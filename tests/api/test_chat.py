@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
 
 from gateway.api.door import Disconnect
 from tests.asgi import Client, Reply, collector, receiver
@@ -79,6 +81,26 @@ def test_no_hostile_body_gets_a_5xx_and_each_gets_its_code(gatehouse: Gatehouse)
             assert hostile.param is None or param == hostile.param, hostile.name
 
     gatehouse.run(test)
+
+
+def test_control_a_naive_handler_fails_on_the_same_bodies() -> None:
+    naive = FastAPI()
+
+    @naive.post(PATH)
+    async def echo(request: Request) -> JSONResponse:
+        body = await request.json()
+        return JSONResponse({"text": body["messages"][0]["content"].upper(), "temperature": float(body.get("temperature", 1))})
+
+    async def main() -> int:
+        failed = 0
+        for hostile in HOSTILE:
+            try:
+                failed += (await Client(naive).post(PATH, hostile.body)).status >= 500
+            except Exception:  # noqa: BLE001  # a server would answer 500
+                failed += 1
+        return failed
+
+    assert asyncio.run(main()) >= 20
 
 
 @pytest.mark.parametrize("credential", ["", "gth_", "sk-1", "Bearer", "gth_aaaaaaaaaaaa_" + "b" * 49, "ü"])
