@@ -42,7 +42,7 @@ class Bench:
         self._cores = Cores.of(sorted(os.sched_getaffinity(0)))
         self._upstream_port = free_port()
         self._upstream: Running
-        self._stations: dict[str, Station] = {}
+        self.stations: dict[str, Station] = {}
         self.missing: dict[str, str] = {}
         self.passes: list[Pass] = []
 
@@ -54,11 +54,11 @@ class Bench:
         self._upstream.wait_until_listening(self._upstream_port)
         for subject in subjects:
             try:
-                self._stations[subject.name] = self._station(subject)
+                self.stations[subject.name] = self._station(subject)
             except BenchError as error:
                 self.missing[subject.name] = str(error)
                 print(f"{subject.name} is left out: {error}", flush=True)
-        if not self._stations:
+        if not self.stations:
             raise BenchError("nothing to measure")
 
     def _station(self, subject: Subject) -> Station:
@@ -76,17 +76,18 @@ class Bench:
 
     def measure(self) -> None:
         """Go through the plan."""
-        subjects = [station.subject for station in self._stations.values()]
+        subjects = [station.subject for station in self.stations.values()]
         plan = list(steps(subjects, passes=self.rounds))
         for number, step in enumerate(plan, 1):
             if sys.stderr.isatty():
                 print(f"\r{number}/{len(plan)} {step.scenario.name} {step.subject:20}", end="", file=sys.stderr, flush=True)
-            self.passes.append(Pass(step, self._do(step)))
+            self.passes.append(Pass(step, self.do(step)))
         if sys.stderr.isatty():
             print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
 
-    def _do(self, step: Step) -> Outcome:
-        station = self._stations.get(step.subject)
+    def do(self, step: Step) -> Outcome:
+        """Do one pass."""
+        station = self.stations.get(step.subject)
         job = Job(
             model=step.scenario.model,
             port=station.port if station else self._upstream_port,
@@ -111,6 +112,6 @@ class Bench:
         """Sum up; memory is read now, after the load."""
         found = [
             result(name, self.passes, starts=station.starts, memory=memory(station.running.pid))
-            for name, station in self._stations.items()
+            for name, station in self.stations.items()
         ]
         return [result(DIRECT, self.passes, starts=[], memory=Memory()), *found]

@@ -1,6 +1,6 @@
 """The harness: starts the subjects before one upstream, loads them in turns, reports.
 
-    .venv/bin/python tests/bench/run.py [--only gatehouse,floor] [--seconds N] [--passes N] [--no-plot]
+    .venv/bin/python tests/bench/run.py [--only gatehouse,floor] [--seconds N] [--passes N] [--output DIR] [--no-plot]
 
 A full run takes up to five minutes and writes `results/latest.json` and `latest.png`; with `--only` a quick look writes
 `quick.json` and `quick.png`. Exit code 1 when a subject could not be measured or gave a wrong answer.
@@ -40,6 +40,7 @@ class Options:
     seconds: float
     passes: int
     plot: bool
+    output: Path = RESULTS
 
 
 def options(arguments: Sequence[str]) -> Options:
@@ -49,6 +50,7 @@ def options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--only", help=f"subjects, separated by commas: {', '.join(names)}", default="")
     parser.add_argument("--seconds", type=float, help="length of a measured window (default 2, with --only 1)")
     parser.add_argument("--passes", type=int, help="rounds, of which the median is taken (default 3, with --only 2)")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the JSON and the PNG")
     parser.add_argument("--no-plot", action="store_true", help="write no PNG")
     given = parser.parse_args(arguments)
     only = tuple(name.strip() for name in given.only.split(",") if name.strip())
@@ -58,7 +60,7 @@ def options(arguments: Sequence[str]) -> Options:
     passes = given.passes or (2 if only else 3)
     if seconds <= 0 or passes <= 0:
         parser.error("--seconds and --passes are positive")
-    return Options(only, seconds, passes, not given.no_plot)
+    return Options(only, seconds, passes, not given.no_plot, given.output)
 
 
 def run(settings: Options) -> int:
@@ -81,14 +83,14 @@ def run(settings: Options) -> int:
     print(f"other programs kept {noise.median:.2f} cores busy during a pass (at most {noise.high:.2f})")
     if noise.median > _NOISY:
         print("WARNING: the machine was not quiet; trust neither the figures nor, where the ranges are wide, the ratios")
-    path = RESULTS / ("quick.json" if settings.only else "latest.json")
-    RESULTS.mkdir(exist_ok=True)
+    path = settings.output / ("quick.json" if settings.only else "latest.json")
+    settings.output.mkdir(exist_ok=True)
     record = Record.of(place, results, noise=noise, missing=bench.missing)
     record.seconds, record.passes = settings.seconds, settings.passes
     record.took = round(time.perf_counter() - began, 1)
     path.write_bytes(record.encode())
     if settings.plot:
-        plot.draw(results, place, path.with_suffix(".png"))
+        plot.draw(results, path.with_suffix(".png"), machine=place, noise=noise)
     print(f"{record.took:.0f} s; written: {path}")
     return 1 if bench.missing or not all(one.valid for one in results) else 0
 

@@ -65,4 +65,6 @@ def _said(*command: str) -> str:
         said = subprocess.run(command, capture_output=True, check=False, timeout=10, env={**os.environ, "PATH": path})
     except OSError:
         return "absent"
+    if said.returncode:
+        return "unknown"
     return (said.stdout or said.stderr).decode(errors="replace").strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,32 +16,33 @@ from matplotlib.axes import Axes
 
 from tests.bench.plan import DIRECT
 from tests.bench.report import Result
+from tests.bench.stats import Figure
 
-Bars = tuple[str, str, float]
-"""Label, figure, factor to the axis's unit."""
+Bars = tuple[str, str]
+"""Label and figure."""
 
 _PANELS: tuple[tuple[str, str, tuple[Bars, ...]], ...] = (
     (
         "CPU per answer",
         "µs of CPU (user + system)",
         (
-            ("plain request", "plain_us", 1.0),
-            ("stream of 50 chunks, burst", "burst_us", 1.0),
-            ("stream of 50 chunks, one per 20 ms", "paced_us", 1.0),
+            ("plain request", "plain_us"),
+            ("stream of 50 chunks, burst", "burst_us"),
+            ("stream of 50 chunks, one per 20 ms", "paced_us"),
         ),
     ),
     (
         "Added latency at a fixed rate",
         "ms",
-        (("p50", "added_p50_ms", 1.0), ("p99", "added_p99_ms", 1.0)),
+        (("p50", "added_p50_ms"), ("p99", "added_p99_ms")),
     ),
-    ("Memory after load, start", "MB; seconds", (("PSS, MB", "pss", 1.0), ("start, s", "start_s", 1.0))),
+    ("Memory after load, start", "MB; seconds", (("PSS, MB", "pss"), ("start, s", "start_s"))),
 )
 _COLOURS = ("#33658a", "#f6ae2d", "#86bbd8")
 
 
-def draw(results: Sequence[Result], machine: dict[str, object], path: Path) -> None:
-    """Write the picture of a run as PNG."""
+def draw(results: Sequence[Result], path: Path, *, machine: dict[str, object], noise: Figure) -> None:
+    """Write the picture of a run as PNG; `noise` is how many cores other programs kept busy."""
     shown = [one for one in results if one.name != DIRECT]
     figure, panels = plt.subplots(len(_PANELS), 1, figsize=(11, 13), layout="constrained")
     for panel, (title, unit, bars) in zip(panels, _PANELS, strict=True):
@@ -52,7 +54,9 @@ def draw(results: Sequence[Result], machine: dict[str, object], path: Path) -> N
     build = f"Python {machine['python']} ({machine['python_build']})"
     figure.suptitle(
         f"One machine, one run: {machine['processor']}, {machine['cores']} cores, {build}\n"
-        "1.7 kB request, 1.0 kB answer; subject alone on one core; bars are medians, whiskers the lowest and highest pass"
+        "1.7 kB request, 1.0 kB answer; subject on a core of its own; bars are medians, whiskers the lowest and highest pass\n"
+        f"{datetime.now(UTC):%Y-%m-%d}, commit {machine['commit']}; other programs kept {noise.median:.2f} cores busy",
+        fontsize=10,
     )
     figure.savefig(path, dpi=110)
     plt.close(figure)
@@ -61,11 +65,11 @@ def draw(results: Sequence[Result], machine: dict[str, object], path: Path) -> N
 def _panel(panel: Axes, shown: Sequence[Result], bars: Sequence[Bars]) -> None:
     width = 0.8 / len(bars)
     panel.set_yscale("log")
-    for place, (label, name, factor) in enumerate(bars):
+    for place, (label, name) in enumerate(bars):
         at = [position + (place - (len(bars) - 1) / 2) * width for position in range(len(shown))]
         heights, below, above = [], [], []
         for one in shown:
-            middle, low, high = (max(value * factor, 0.01) for value in _values(one, name))
+            middle, low, high = (max(value, 0.01) for value in _values(one, name))
             heights.append(middle)
             below.append(middle - low)
             above.append(high - middle)

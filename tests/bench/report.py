@@ -30,7 +30,7 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All of one subject; valid when no answer of any pass was incomplete."""
+    """All of one subject; valid when no answer of any pass was incomplete. `rate` is 0 where there were several."""
 
     name: str
     figures: Figures
@@ -56,7 +56,8 @@ def result(name: str, passes: Sequence[Pass], *, starts: Sequence[float], memory
         for problem, count in one.outcome.errors.items():
             label = f"{one.step.scenario.name}: {problem}"
             errors[label] = errors.get(label, 0) + count
-    rate = next((one.step.rate for one in own if one.step.rate), 0.0)
+    rates = {one.step.rate for one in own if one.step.rate}
+    rate = rates.pop() if len(rates) == 1 else 0.0
     return Result(name, figures, errors, memory, rate)
 
 
@@ -182,7 +183,7 @@ def _other_rows(results: Sequence[Result]) -> list[list[str]]:
     )
     rows = [["", "req/s", *(part for title, _ in columns for part in (title, "min..max")), "PSS MB", "RSS MB"]]
     for one in results:
-        row = [one.name, f"{one.rate:.0f}"]
+        row = [one.name, f"{one.rate:.0f}" if one.rate else "-"]
         for _, name in columns:
             row += [_value(one, name, _round), _range(one, name)]
         rows.append([*row, *(f"{size / 1e6:.0f}" if size else "-" for size in (one.memory.pss, one.memory.rss))])
