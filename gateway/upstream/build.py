@@ -15,19 +15,21 @@ def build_upstream(name: str, settings: UpstreamServer, *, api_key: str | None, 
     in_flight = max(1, settings.max_in_flight // share)
     return OpenAIUpstream(
         name,
-        _client(settings, in_flight),
+        _client(settings, in_flight, api_key),
         slots=Slots(in_flight),
         encode=encode_vllm if settings.kind == "vllm" else encode_openai,
-        api_key=api_key,
     )
 
 
-def _client(settings: UpstreamServer, connections: int) -> HttpClient:
+def _client(settings: UpstreamServer, connections: int, api_key: str | None) -> HttpClient:
     if settings.kind == "fake":
         from gateway.upstream.fake.client import FakeClient  # noqa: PLC0415  # only a demonstration needs it
 
         return FakeClient(limits=_limits(settings))
-    return AiohttpClient(settings.base_url, limits=_limits(settings), connections=connections)
+    headers = {"content-type": "application/json"}
+    if api_key:
+        headers["authorization"] = f"Bearer {api_key}"
+    return AiohttpClient(settings.base_url, limits=_limits(settings), connections=connections, headers=headers)
 
 
 def _limits(settings: UpstreamServer) -> HttpLimits:

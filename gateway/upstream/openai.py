@@ -43,16 +43,11 @@ class OpenAIUpstream:
     `encode` makes the body for its kind: `encode_openai` here, `gateway.upstream.vllm.encode_vllm`.
     """
 
-    def __init__(
-        self, name: str, client: HttpClient, *, slots: Slots, encode: Callable[[Call], bytes], api_key: str | None = None
-    ) -> None:
+    def __init__(self, name: str, client: HttpClient, *, slots: Slots, encode: Callable[[Call], bytes]) -> None:
         self._name = name
         self._client = client
         self._slots = slots
         self._encode = encode
-        self._headers = {"content-type": "application/json"}
-        if api_key:
-            self._headers["authorization"] = f"Bearer {api_key}"
 
     @property
     def name(self) -> str:
@@ -66,7 +61,7 @@ class OpenAIUpstream:
     async def ping(self, deadline: float) -> None:
         """Ask the server for its models; raises as `send` does when it does not answer or refuses our key."""
         try:
-            async with self._client.send(HttpRequest("GET", "/models", self._headers), deadline=deadline) as response:
+            async with self._client.send(HttpRequest("GET", "/models", {}), deadline=deadline) as response:
                 if response.status != OK:
                     raise await _refusal(response)
         except HttpError as error:
@@ -76,7 +71,7 @@ class OpenAIUpstream:
         """Yield the answer; see `gateway.upstream.contract.Upstream`."""
         with self._slots, Dispatch(call, self._name) as attempt:
             attempt.sent = self._encode(call)
-            request = HttpRequest("POST", PATH, {**self._headers, "x-request-id": call.exchange_id}, attempt.sent)
+            request = HttpRequest("POST", PATH, {"x-request-id": call.exchange_id}, attempt.sent)
             async with self._client.send(request, deadline=call.deadline) as response:
                 attempt.status = response.status
                 if response.status != OK:

@@ -48,7 +48,9 @@ async def serving(script: Script, limits: HttpLimits | None = None) -> AsyncIter
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    client = AiohttpClient(f"http://127.0.0.1:{port}/v1", limits=limits or HttpLimits(), connections=8)
+    client = AiohttpClient(
+        f"http://127.0.0.1:{port}/v1", limits=limits or HttpLimits(), connections=8, headers={"x-constant": "1"}
+    )
     try:
         yield client, seen
     finally:
@@ -97,7 +99,16 @@ def test_a_request_reaches_the_server_as_it_was_given() -> None:
             lines = head.split(b"\r\n")
             assert lines[0] == b"POST /v1/chat/completions HTTP/1.1"
             names = {line.split(b":")[0].lower() for line in lines[1:]}
-            assert names == {b"host", b"content-type", b"content-length"}
+            assert names == {
+                b"host",
+                b"content-type",
+                b"content-length",
+                b"user-agent",
+                b"accept",
+                b"accept-encoding",
+                b"x-constant",
+            }
+            assert b"accept-encoding: identity" in [line.lower() for line in lines]
 
     asyncio.run(main())
 

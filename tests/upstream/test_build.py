@@ -30,8 +30,11 @@ def test_every_kind_has_its_client_and_encoding() -> None:
 
 def test_the_key_is_sent_as_a_bearer_and_only_where_there_is_one() -> None:
     settings = UpstreamServer(kind="openai", base_url=URL)
-    assert build_upstream("u", settings, api_key="k")._headers["authorization"] == "Bearer k"
-    assert "authorization" not in build_upstream("u", settings, api_key=None)._headers
+    with_key, without = (build_upstream("u", settings, api_key=key)._client for key in ("k", None))
+    assert isinstance(with_key, AiohttpClient)
+    assert isinstance(without, AiohttpClient)
+    assert with_key._headers == {"content-type": "application/json", "authorization": "Bearer k"}
+    assert without._headers == {"content-type": "application/json"}
 
 
 @pytest.mark.parametrize(("workers", "places"), [(1, 10), (2, 5), (3, 3), (64, 1)])

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from gateway.exchange.evidence import Evidence
 from gateway.upstream.contract import Call
 from gateway.upstream.openai import bound, encode_openai
 from gateway.upstream.vllm import encode_vllm
@@ -28,7 +29,7 @@ BOTH: list[Encode] = [encode_openai, encode_vllm]
 
 def sent(encode: Encode, **fields: Any) -> dict[str, Any]:
     request = read_chat_request(msgspec.json.encode(BASE | fields))
-    call = Call("id", model="real", request=request, max_tokens=64, cache_salt="5a17", deadline=0.0)
+    call = Call("id", model="real", request=request, evidence=Evidence(), max_tokens=64, cache_salt="5a17", deadline=0.0)
     decoded: dict[str, Any] = msgspec.json.decode(encode(call))
     return decoded
 
