@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from gateway.api.access import Access
+from gateway.api.audit import PATIENCE, Reads, audit_router
 from gateway.api.chat import ChatCompletions
 from gateway.api.dispatch import Dispatch
 from gateway.api.models import models_router
@@ -21,7 +22,10 @@ from gateway.api.server import Draining
 from gateway.audit.contract import Watcher
 from gateway.audit.exchanges import ExchangeLog
 from gateway.audit.opening import open_audit
+from gateway.audit.search.archive import Archive
+from gateway.audit.vault.keyring import read_keyring
 from gateway.audit.vault.payloads import Payloads, open_payloads
+from gateway.audit.vault.reader import PayloadReader
 from gateway.audit.vault.vault import day_of, open_vault
 from gateway.audit.writing import writing
 from gateway.caller.callers import Callers
@@ -70,8 +74,17 @@ class Application:
             observer=observer,
         )
         access = Access(self._callers)
+        self._reads = Reads()
+        self._keyring = read_keyring(settings.store.path)
         rest = rest_app(
             [
+                audit_router(
+                    access,
+                    Archive(settings.store.path, patience=PATIENCE),
+                    log=self._log.log,
+                    payloads=PayloadReader(settings.store.path, self._keyring),
+                    reads=self._reads,
+                ),
                 models_router(access, self._callers, routes=routes, created=int(time.time())),
                 ops_router(access, checks=self._checks(), draining=draining, metrics=observer.render),
             ],
@@ -114,7 +127,9 @@ class Application:
         if self._redis is not None:
             await self._redis.aclose()
         self._callers.close()
+        self._reads.close()
         await self._log.close()
+        await asyncio.to_thread(self._keyring.close)
         await asyncio.to_thread(self._keys.close)
 
 

@@ -21,7 +21,15 @@ from gateway.telemetry.metrics import Metrics
 from tests import gates
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/applications.md", "docs/operators.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "docs/applications.md",
+    "docs/operators.md",
+    "docs/auditors.md",
+)
 OPERATORS = (ROOT / "docs" / "operators.md").read_text()
 APPLICATIONS = (ROOT / "docs" / "applications.md").read_text()
 

@@ -47,7 +47,7 @@ class ExchangeLog:
     def __init__(
         self, log: AuditLog, vault: Vault, *, payloads: Kept, on_failure: OnFailure, release: Callable[[], None]
     ) -> None:
-        self._log = log
+        self.log = log
         self._vault = vault
         self._payloads = payloads
         self._on_failure = on_failure
@@ -66,10 +66,10 @@ class ExchangeLog:
         if kept == "none":
             exchange.evidence.forget()
         try:
-            self._log.check()
+            self.log.check()
             record = await self._vault.open(exchange.id, tenant=caller.tenant, payloads=kept)
             digest = await self._vault.digest(exchange.evidence.received)
-            pending = self._log.append(self._begin(exchange, caller, set_by_caller, received=record.commit("received", digest)))
+            pending = self.log.append(self._begin(exchange, caller, set_by_caller, received=record.commit("received", digest)))
         except Unavailable as error:
             self.missed(error)
             return Entered(self, exchange, UNKEPT, pending=None)
@@ -79,29 +79,29 @@ class ExchangeLog:
         """Enter a refusal: of a known caller as an exchange of its own, as long as there are not too many equal ones."""
         caller = exchange.caller
         if caller is None:
-            self._log.refused(exchange.error)
+            self.log.refused(exchange.error)
             return
-        if self._log.folds(exchange.error, tenant=caller.tenant, key=caller.key_id):
+        if self.log.folds(exchange.error, tenant=caller.tenant, key=caller.key_id):
             return
         entered = await self.begin(exchange, {}, payloads="none")
         await entered.end()
 
     def refused(self, code: str) -> None:
         """Count a request that the edge refused before it was an exchange."""
-        self._log.refused(code)
+        self.log.refused(code)
 
     async def close(self) -> None:
         """Enter what is still to be entered, and close the log."""
         await self._late.join()
-        await self._log.close()
+        await self.log.close()
         self._vault.close()
         await asyncio.to_thread(self._release)
 
     def _begin(
         self, exchange: Exchange, caller: Caller, set_by_caller: Mapping[str, float | str], *, received: str | UnsetType
     ) -> Begin:
-        moment = self._log.clock.now()
-        identity = self._log.identity
+        moment = self.log.clock.now()
+        identity = self.log.identity
         held, digest = parameters(set_by_caller) if set_by_caller else (None, None)
         return Begin(
             at=moment.at,
@@ -143,17 +143,17 @@ class ExchangeLog:
 
     async def _enter(self, end: Callable[[Sealed | None], End], record: Record | Unkept, parts: Mapping[str, bytes]) -> None:
         sealed = await self._vault.seal(record, parts)
-        await self._log.append(end(sealed), sealed)
+        await self.log.append(end(sealed), sealed)
 
     def missed(self, error: Unavailable) -> None:
         """Raise the error where exchanges need the log; otherwise count one that goes on without it."""
         if self._on_failure == "refuse":
             raise error
-        self._log.missed()
+        self.log.missed()
 
     def moment(self) -> Moment:
         """Return the time, as the log tells it."""
-        return self._log.clock.now()
+        return self.log.clock.now()
 
 
 class Entered:

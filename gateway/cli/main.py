@@ -7,6 +7,7 @@ import sys
 import click
 import typer
 
+from gateway.cli.audit import app as audit
 from gateway.cli.check import check
 from gateway.cli.demo import demo
 from gateway.cli.exits import WRONG_USE
@@ -27,6 +28,7 @@ app.command()(serve)
 app.command()(demo)
 app.command()(check)
 app.add_typer(keys)
+app.add_typer(audit)
 
 
 def main() -> None:

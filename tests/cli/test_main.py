@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from gateway.cli.main import app, main
 
-COMMANDS = ("serve", "demo", "check", "keys")
+COMMANDS = ("serve", "demo", "check", "keys", "audit")
 
 
 def test_every_command_is_listed_and_explains_itself() -> None:
