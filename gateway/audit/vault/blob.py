@@ -21,7 +21,7 @@ from uuid import UUID
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
+from zstandard import ZstdCompressionParameters, ZstdCompressor, ZstdDecompressor, ZstdError
 
 from gateway.audit.vault.errors import PayloadDamaged
 
@@ -30,19 +30,25 @@ _NONCE: Final = bytes(12)
 _LENGTH_BYTES: Final = 4
 
 _JOINED: Final = 1_048_576
-"""Bytes of contents that are joined before they are compressed; more are compressed piece by piece."""
+"""Bytes of contents that are joined before they are compressed; more are compressed slice by slice."""
+_SLICE: Final = 131_072
 
 Layout = dict[str, tuple[int, int]]
 
 
 class Compression:
-    """How parts are compressed; to be used by one thread at a time. `level` is one of zstd's, below 0 for the quickest."""
+    """How parts are compressed; to be used by one thread at a time.
 
-    def __init__(self, level: int) -> None:
-        self._compressor = ZstdCompressor(level=level)
+    `level` is one of zstd's, below 0 for the quickest. `window` is the binary logarithm of the distance over which repetitions
+    are found, 0 for what is usual at that level.
+    """
 
-    def pack(self, parts: Mapping[str, bytes]) -> bytes:
-        """Return the packed parts; however large they are, the GIL is never held for longer than a copy of the result takes."""
+    def __init__(self, level: int, *, window: int = 0) -> None:
+        parameters = ZstdCompressionParameters.from_level(level, **{"window_log": window} if window else {})
+        self._compressor = ZstdCompressor(compression_params=parameters)
+
+    def pack(self, parts: Mapping[str, bytes]) -> bytes | bytearray:
+        """Return the packed parts; however large they are, no step of it holds the GIL for long."""
         layout: Layout = {}
         contents: list[tuple[tuple[int, int], bytes]] = []
         length = 0
@@ -60,15 +66,19 @@ class Compression:
         if length <= _JOINED:
             return self._compressor.compress(b"".join(pieces))
         stream = self._compressor.compressobj(size=sum(map(len, pieces)))
-        packed = [stream.compress(piece) for piece in pieces]
-        return b"".join((*packed, stream.flush()))
+        packed = bytearray()
+        for piece in pieces:
+            for at in range(0, len(piece), _SLICE):
+                packed += stream.compress(memoryview(piece)[at : at + _SLICE])
+        packed += stream.flush()
+        return packed
 
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Layout).decode
 
 
-def seal(packed: bytes, *, key: bytes, exchange: bytes, tenant: str) -> bytes:
+def seal(packed: bytes | bytearray, *, key: bytes, exchange: bytes, tenant: str) -> bytes:
     """Return the blob; the key must never have sealed another one. `exchange` is the id's 16 bytes."""
     return AESGCM(key).encrypt(_NONCE, packed, _bound(exchange, tenant))
 

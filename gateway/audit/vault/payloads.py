@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ from gateway.errors import SettingsError
 
 OPEN_DAYS: Final = 2
 """Files that are kept open: around midnight, exchanges of both days end."""
+PATIENCE: Final = 2.0
+"""Seconds that closing waits for a write."""
 
 
 @dataclass(slots=True)
@@ -51,6 +54,7 @@ class Payloads:
         self._days: dict[str, DayFile] = {}
         self._keys: RecordKeys | None = None
         self._failed = False
+        self._writing = threading.Lock()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="gatehouse-keys")
 
     def prepare(self, day: str) -> None:
@@ -63,6 +67,23 @@ class Payloads:
 
     def write(self, sealed: Sequence[Sealed]) -> None:
         """Make all of these durable before it returns; raises `OSError` or `sqlite3.Error`."""
+        with self._writing:
+            self._write(sealed)
+
+    def close(self, *, patience: float = PATIENCE) -> None:
+        """Close all files, and note how far they are durable; it may be called twice, and in any thread.
+
+        Where a write still hangs after `patience` seconds it leaves all to the end of the process: a file that is closed under
+        a write may be another one by the time the write comes to it.
+        """
+        if not self._writing.acquire(timeout=patience):
+            return
+        try:
+            self._close()
+        finally:
+            self._writing.release()
+
+    def _write(self, sealed: Sequence[Sealed]) -> None:
         try:
             keys = self._open_keys()
             shares, rows = self._share_out(keys, sealed)
@@ -79,8 +100,7 @@ class Payloads:
             self._close_old_days()
         added.result()
 
-    def close(self) -> None:
-        """Close all files, and note how far they are durable; it may be called twice."""
+    def _close(self) -> None:
         self._beside.shutdown()
         keys, self._keys = self._keys, None
         if keys is not None:

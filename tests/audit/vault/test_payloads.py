@@ -229,6 +229,29 @@ def test_closing_survives_a_failing_database(store: Store) -> None:
     assert (faulty.opened, faulty.closed) == (1, 1)
 
 
+def test_nothing_is_closed_under_a_write_that_hangs(store: Store) -> None:
+    syncing, go_on = threading.Event(), threading.Event()
+
+    class Hanging(Disk):
+        def _sync(self, handle: int) -> None:
+            if self.seen.get("write"):
+                syncing.set()
+                assert go_on.wait(timeout=20)
+            super()._sync(handle)
+
+    payloads = Payloads(store.path, "0", files=Hanging().files)
+    sealed = store.seal()
+    thread = threading.Thread(target=payloads.write, args=([sealed],))
+    thread.start()
+    assert syncing.wait(timeout=20)
+    payloads.close(patience=0.01)
+    go_on.set()
+    thread.join()
+    assert store.open(sealed).parts == PARTS
+    payloads.write([store.seal()])
+    payloads.close()
+
+
 def test_what_cannot_be_opened_is_said_at_the_start(store: Store) -> None:
     payloads = open_payloads(store.path, "0", day=DAY)
     assert store.payload_file.exists()

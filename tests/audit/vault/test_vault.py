@@ -236,6 +236,17 @@ def test_large_payloads_are_sealed_in_a_thread_and_small_ones_where_they_are(
     run(keyring, clock, use)
 
 
+def test_a_large_request_is_stored_once_though_it_was_sent_with_another_models_name(keyring: Threads, clock: Clock) -> None:
+    image = random.Random(1).randbytes(3_000_000)  # noqa: S311  # repeatable
+
+    async def use(vault: Vault) -> None:
+        sealed = await vault.seal(await opened(vault), {"received": b"chat" + image, "sent/1": b"tiny" + image})
+        assert sealed is not None
+        assert len(sealed.blob) < 1.01 * len(image)
+
+    run(keyring, clock, use)
+
+
 @pytest.mark.parametrize(("size", "aside"), [(0, False), (LONG - 1, False), (LONG, True), (3_000_000, True)])
 def test_a_digest_is_that_of_the_bytes_and_long_ones_are_made_in_a_thread(
     keyring: Threads, clock: Clock, size: int, aside: bool
