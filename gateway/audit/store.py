@@ -194,8 +194,10 @@ def open_store(
     Raises `sqlite3.Error`, `OSError` or `StoreError`.
     """
     path = database(folder)
-    # SQLite gives its -wal and -shm files the mode of the database, so the database must be private from its first byte.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    # SQLite gives its -wal and -shm files the mode of the database, so the database must be private from its first byte. One
+    # that is there is not opened by us: closing it would drop the locks that SQLite holds on it in this process.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     connection = connect(path)
     try:
         _prepare(connection)

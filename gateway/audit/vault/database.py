@@ -1,8 +1,8 @@
 """A database of wrapped keys: SQLite in WAL mode, durable at each commit, overwriting what it deletes.
 
 Invariants
-- After an error a connection is closed and never used again. Opening anew moves what is readable out of the WAL file and starts
-  that afresh, because after a failed fsync its cached and its durable contents may differ.
+- After an error a connection is closed and never used again. After a failed fsync the WAL file's cached and its durable contents
+  may differ: so opening writes what the cache holds once more, moves all of it into the database, and starts the WAL file afresh.
 - Deleted rows are overwritten with zeros (`secure_delete`): to destroy a key is to delete its row, and to empty the WAL file.
 - What SQLite tells only in a pragma's answer is read there; the folder's names are synced here, as SQLite ignores that failing.
 """
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from gateway.audit.disk import sync_folder
+from gateway.audit.disk import renew_file, sync_folder
 from gateway.audit.vault.private import make_folders
 
 FORM: Final = 1
@@ -62,6 +62,7 @@ def open_database(
     *,
     connect: Connect = connect,
     sync: Sync = sync_folder,
+    renew: Sync = renew_file,
     strict: bool = False,
 ) -> Connection:
     """Open a database with these tables, made on the first start; what is in it is durable before this returns.
@@ -71,7 +72,7 @@ def open_database(
     """
     make_folders(path.parent.parent, path.parent)
     with _alone(path.parent):
-        connection = _open(path, tables, connect=connect, strict=strict)
+        connection = _open(path, tables, connect=connect, renew=renew, strict=strict)
     try:
         for folder in (path.parent, path.parent.parent):
             sync(folder)
@@ -81,7 +82,7 @@ def open_database(
     return connection
 
 
-def _open(path: Path, tables: Sequence[str], *, connect: Connect, strict: bool) -> Connection:
+def _open(path: Path, tables: Sequence[str], *, connect: Connect, renew: Sync, strict: bool) -> Connection:
     # SQLite gives its -wal and -shm files the mode of the database, so the database must be private from its first byte. One
     # that is there is not opened: closing it would drop the locks that this process's other connections hold on it.
     with contextlib.suppress(FileExistsError):
@@ -89,6 +90,10 @@ def _open(path: Path, tables: Sequence[str], *, connect: Connect, strict: bool) 
     connection = connect(path)
     try:
         _prepare(connection, tables)
+        # SQLite's own lock for writing keeps every other process from starting the file afresh under our hands.
+        connection.execute("BEGIN IMMEDIATE")
+        renew(path.with_name(f"{path.name}-wal"))
+        connection.execute("COMMIT")
         _start_afresh(connection, strict=strict)
     except BaseException:
         close(connection)

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from gateway.audit.disk import sync_folder
+from gateway.audit.disk import renew_file, sync_folder
 from gateway.audit.vault.database import Sync
 from gateway.audit.vault.frame import scan
 from gateway.audit.vault.private import make_folders
@@ -54,6 +54,7 @@ class Files:
     write: Callable[[int, Sequence[bytes | memoryview], int], int] = os.pwritev
     sync: Callable[[int], None] = _sync_data
     sync_folder: Sync = sync_folder
+    renew: Sync = renew_file
 
 
 class DayFile:

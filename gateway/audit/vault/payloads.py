@@ -141,7 +141,12 @@ class Payloads:
     def _open_keys(self) -> RecordKeys:
         if self._keys is None:
             self._keys = open_record_keys(
-                self._store, self._slot, connect=self._connect, sync=self._files.sync_folder, strict=self._failed
+                self._store,
+                self._slot,
+                connect=self._connect,
+                sync=self._files.sync_folder,
+                renew=self._files.renew,
+                strict=self._failed,
             )
             self._failed = False
         return self._keys

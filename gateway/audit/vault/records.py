@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from gateway.audit.disk import sync_folder
+from gateway.audit.disk import renew_file, sync_folder
 from gateway.audit.vault.database import Connect, Connection, Sync, close, connect, open_database, read_database, transaction
 from gateway.audit.vault.layout import records_database
 
@@ -78,13 +78,20 @@ class RecordKeys:
 
 
 def open_record_keys(
-    store: Path, slot: str, *, connect: Connect = connect, sync: Sync = sync_folder, strict: bool = False
+    store: Path,
+    slot: str,
+    *,
+    connect: Connect = connect,
+    sync: Sync = sync_folder,
+    renew: Sync = renew_file,
+    strict: bool = False,
 ) -> RecordKeys:
     """Open a slot's table under `store.path`, made on the first start; raises `sqlite3.Error` or `OSError`.
 
     `strict`, as after a failure: see `gateway.audit.vault.database`.
     """
-    return RecordKeys(open_database(records_database(store, slot), _TABLES, connect=connect, sync=sync, strict=strict))
+    path = records_database(store, slot)
+    return RecordKeys(open_database(path, _TABLES, connect=connect, sync=sync, renew=renew, strict=strict))
 
 
 def read_record_keys(store: Path, slot: str) -> RecordKeys:

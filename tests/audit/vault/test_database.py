@@ -48,6 +48,17 @@ def test_the_folders_names_are_synced(path: Path) -> None:
     assert disk.seen == {"folder": 2}
 
 
+def test_the_wal_file_is_written_once_more_before_it_is_moved_into_the_database(path: Path) -> None:
+    first = open_database(path, TABLES)
+    first.execute("INSERT INTO k VALUES (1, x'AB')")
+    wal = path.with_name("k.sqlite3-wal")
+    sizes: list[tuple[Path, int]] = []
+    open_database(path, TABLES, renew=lambda file: sizes.append((file, file.stat().st_size))).close()
+    assert [file for file, _ in sizes] == [wal]
+    assert sizes[0][1] > 0
+    first.close()
+
+
 def test_what_was_written_is_there_when_it_is_opened_again(path: Path) -> None:
     first = open_database(path, TABLES)
     first.execute("INSERT INTO k VALUES (1, x'AB')")
