@@ -107,7 +107,7 @@ def _begin(connection: Connection) -> None:
 def _open_postgres(database: str, *, patience: float) -> Engine:
     url = _postgres_url(database)
     try:
-        return create_engine(
+        engine = create_engine(
             url.set(drivername="postgresql+pg8000", query={}),
             connect_args={"timeout": patience, "application_name": "gatehouse", **_postgres_options(url)},
             pool_size=POOL_SIZE,
@@ -117,6 +117,19 @@ def _open_postgres(database: str, *, patience: float) -> Engine:
         )
     except ModuleNotFoundError as error:
         raise SettingsError("store.database: PostgreSQL needs its driver: install 'gatehouse[postgres]'") from error
+    engine.dialect.do_close = engine.dialect.do_terminate = _close_postgres  # type: ignore[method-assign, assignment]
+    return engine
+
+
+def _close_postgres(connection: Any) -> None:
+    """Close a connection and the file over its socket, which the driver leaves open where the server does not take its leave."""
+    file = getattr(connection, "_sock", None)
+    try:
+        connection.close()
+    finally:
+        if file is not None:
+            with contextlib.suppress(OSError, ValueError):
+                file.close()
 
 
 def _postgres_url(database: str) -> URL:
