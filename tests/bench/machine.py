@@ -25,7 +25,7 @@ def describe() -> dict[str, object]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "python_build": python_build(str(sysconfig.get_config_var("CONFIG_ARGS") or "")),
-        "python_config_args": sysconfig.get_config_var("CONFIG_ARGS"),
+        "python_config_args": build_options(sysconfig.get_config_var("CONFIG_ARGS") or ""),
         "commit": _said("git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"),
         "nginx": _said("nginx", "-v"),
         "packages": {name: _version(name) for name in PACKAGES},
@@ -68,3 +68,8 @@ def _said(*command: str) -> str:
     if said.returncode:
         return "unknown"
     return (said.stdout or said.stderr).decode(errors="replace").strip()
+
+
+def build_options(arguments: str) -> list[str]:
+    """Return what Python was configured with, without the folders that it was built for."""
+    return [each for each in arguments.replace("'", "").split() if each.startswith(("--enable-", "--with-")) and "=/" not in each]
