@@ -32,4 +32,4 @@ def test_every_library_on_the_hot_path_has_its_version() -> None:
 
 def test_what_python_was_built_with_is_told_without_its_folders() -> None:
     given = "'--prefix=/home/a' '--enable-shared' '--with-lto=full' '--with-openssl=/opt/ssl' 'LDFLAGS=-L/home/a/lib'"
-    assert build_options(given) == ["--enable-shared", "--with-lto=full"]
+    assert machine.build_options(given) == ["--enable-shared", "--with-lto=full"]
