@@ -68,6 +68,7 @@ def test_a_log_that_fails_at_the_end_withholds_a_whole_answer() -> None:
 
     run(test)
     assert here.exchange.handed_over == 0
+    assert (here.exchange.result, here.exchange.error) == ("failed", "audit_unavailable")
 
 
 def test_a_log_that_fails_at_the_end_ends_a_stream_without_its_done() -> None:

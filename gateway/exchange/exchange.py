@@ -54,8 +54,11 @@ class Exchange:
     marks: list[tuple[Step, int]] = field(default_factory=list)
 
     def settle(self, error: BaseException | None) -> None:
-        """Note how it ended, once: `error` is what ended it, None where it is complete."""
-        if self.result != "running":
+        """Note how it ended, once: `error` is what ended it, None where it is complete.
+
+        One that was complete fails all the same when its end cannot be entered: its last byte is withheld.
+        """
+        if self.result != "running" and not (self.result == "complete" and isinstance(error, ClientError)):
             return
         match error:
             case None:

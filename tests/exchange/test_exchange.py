@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
 
+from gateway.errors import NotFound, Unavailable, UpstreamFailed
 from gateway.exchange.exchange import Exchange
 
 
@@ -35,3 +37,38 @@ def test_a_field_that_is_not_there_cannot_be_set() -> None:
     exchange = Exchange("chat")
     with pytest.raises(AttributeError):
         exchange.uspage = None  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("error", "result", "code", "status"),
+    [
+        (None, "complete", "", 200),
+        (NotFound("No.", code="model_not_found"), "refused", "model_not_found", 404),
+        (asyncio.CancelledError(), "cancelled", "", 0),
+        (GeneratorExit(), "cancelled", "", 0),
+        (ZeroDivisionError(), "failed", "internal_error", 500),
+    ],
+)
+def test_how_it_ended_is_noted_once(error: BaseException | None, result: str, code: str, status: int) -> None:
+    exchange = Exchange("chat")
+    exchange.settle(error)
+    exchange.settle(ZeroDivisionError())
+    assert (exchange.result, exchange.error, exchange.status) == (result, code, status)
+
+
+def test_what_was_sent_to_an_upstream_fails_and_is_not_refused() -> None:
+    exchange = Exchange("chat")
+    exchange.evidence.attempt("up", "model")
+    exchange.hand_over(b"data: 1\n\n")
+    exchange.settle(UpstreamFailed("No.", reason="why"))
+    assert (exchange.result, exchange.reason, exchange.status, exchange.handed_over) == ("failed", "why", 200, 9)
+
+
+def test_a_complete_answer_whose_end_cannot_be_entered_has_failed() -> None:
+    exchange = Exchange("chat")
+    exchange.evidence.attempt("up", "model")
+    exchange.settle(None)
+    exchange.settle(asyncio.CancelledError())
+    assert exchange.result == "complete"
+    exchange.settle(Unavailable("No.", code="audit_unavailable"))
+    assert (exchange.result, exchange.error) == ("failed", "audit_unavailable")
