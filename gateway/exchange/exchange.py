@@ -66,12 +66,12 @@ class Exchange:
             case ClientError():
                 self.result = "failed" if self.evidence.attempts else "refused"
                 self.error, self.reason = error.code, error.reason
-                self.status = self.status or error.status
+                self.status = OK if self.handed_over else error.status
             case asyncio.CancelledError() | GeneratorExit():
                 self.result = "cancelled"
             case _:
                 self.result, self.error = "failed", "internal_error"
-                self.status = self.status or InternalError.status
+                self.status = OK if self.handed_over else InternalError.status
 
     def hand_over(self, piece: bytes) -> bytes:
         """Note a piece of the answer that goes to the edge now, and return it."""

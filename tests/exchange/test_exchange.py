@@ -71,4 +71,4 @@ def test_a_complete_answer_whose_end_cannot_be_entered_has_failed() -> None:
     exchange.settle(asyncio.CancelledError())
     assert exchange.result == "complete"
     exchange.settle(Unavailable("No.", code="audit_unavailable"))
-    assert (exchange.result, exchange.error) == ("failed", "audit_unavailable")
+    assert (exchange.result, exchange.error, exchange.status) == ("failed", "audit_unavailable", 503)
