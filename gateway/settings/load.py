@@ -77,7 +77,8 @@ def _decoded(path: Path) -> dict[str, Any]:
 def _absolute(settings: Settings, folder: Path) -> Settings:
     store = settings.store.model_copy(update={"path": _inside(folder, settings.store.path)})
     upstreams = {name: _with_absolute_key(upstream, folder) for name, upstream in settings.upstreams.items()}
-    return settings.model_copy(update={"store": store, "upstreams": upstreams})
+    prompts = settings.prompts.model_copy(update={"path": _inside(folder, settings.prompts.path)})
+    return settings.model_copy(update={"store": store, "upstreams": upstreams, "prompts": prompts})
 
 
 def _with_absolute_key(upstream: UpstreamServer, folder: Path) -> UpstreamServer:

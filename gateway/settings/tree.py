@@ -15,6 +15,9 @@ from gateway.settings.values import BaseUrl, DatabaseUrl, Duration, Name, RedisU
 Payloads = Literal["full", "none"]
 """What is stored, encrypted, of requests and answers: all of it, or nothing."""
 
+ControlTokens = Literal["neutralise", "reject", "log"]
+"""What happens to a chat template's control tokens in the text of variables and of callers' messages."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -73,7 +76,17 @@ class Route(_Section):
     max_output_tokens: int = Field(default=512, ge=1)
     timeout: Duration = 120.0
     payloads: Payloads | None = None
+    context_window: int | None = Field(default=None, ge=1)
+    tokenizer: str = Field(default="auto", min_length=1)
+    control_tokens: ControlTokens = "neutralise"
     chat_template_kwargs: tuple[str, ...] = Field(default=(), strict=False)
+
+
+class Prompts(_Section):
+    """Where released prompts lie, and whether they may be published over HTTP."""
+
+    path: Path = Field(default=Path("prompts"), strict=False)
+    writable: bool = False
 
 
 class Audit(_Section):
@@ -106,3 +119,4 @@ class Settings(_Section):
     routes: dict[Name, Route] = Field(default_factory=dict)
     tenants: dict[Name, Tenant] = Field(default_factory=dict)
     audit: Audit = Field(default_factory=Audit)
+    prompts: Prompts = Field(default_factory=Prompts)

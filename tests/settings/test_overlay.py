@@ -83,7 +83,7 @@ def test_a_section_that_the_file_lacks_is_made() -> None:
         ("GATEHOUSE_SERVER__PROT", "did you mean GATEHOUSE_SERVER__PORT?"),
         ("GATEHOUSE_UPSTREAMS__VLLM_B__BASE_URL", "did you mean GATEHOUSE_UPSTREAMS__VLLM_A__BASE_URL?"),
         ("GATEHOUSE_TENANTS__ACME__ROUTES", "there is none"),
-        ("GATEHOUSE_PORT", "known: AUDIT, ROUTES, SERVER, STORE, TENANTS, UPSTREAMS"),
+        ("GATEHOUSE_PORT", "known: AUDIT, PROMPTS, ROUTES, SERVER, STORE, TENANTS, UPSTREAMS"),
         ("GATEHOUSE_SERVER", "name one of its keys"),
         ("GATEHOUSE_ROUTES", "name one of its keys (chat, chat__b)"),
         ("GATEHOUSE_TENANTS", "name one of its keys (none yet)"),

@@ -1,0 +1,1 @@
+"""Prompts: released files, their contract with callers, rendering, versions and labels."""
