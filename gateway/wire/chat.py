@@ -19,6 +19,7 @@ from gateway.errors import InvalidRequest
 from gateway.wire import message, option, tool
 from gateway.wire.diagnosis import diagnose
 from gateway.wire.limits import LIMITS
+from gateway.wire.prompt import PromptCall
 from gateway.wire.rules import check
 
 _INT32 = 2_147_483_647
@@ -30,7 +31,7 @@ TokenId: TypeAlias = Annotated[int, Meta(ge=0, le=_INT32)]
 TokenCount: TypeAlias = Annotated[int, Meta(ge=1, le=_INT32)]
 Penalty: TypeAlias = Annotated[float, Meta(ge=-2, le=2)]
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
-Messages: TypeAlias = Annotated[list[message.Message], Meta(min_length=1, max_length=LIMITS.messages)]
+Messages: TypeAlias = Annotated[list[message.Message], Meta(max_length=LIMITS.messages)]
 Tools: TypeAlias = Annotated[list[tool.Tool], Meta(max_length=LIMITS.tools)]
 TokenIds: TypeAlias = Annotated[list[TokenId], Meta(max_length=LIMITS.token_ids)]
 Metadata: TypeAlias = Annotated[
@@ -46,11 +47,13 @@ LogitBias: TypeAlias = Annotated[dict[str, Annotated[int, Meta(ge=-100, le=100)]
 class ChatRequest(message.WireStruct, frozen=True):
     """A chat completion request as a caller may send it; absent fields are `UNSET`.
 
-    Fields of OpenAI's reference first, then vLLM's sampling parameters. Tokens where not said otherwise.
+    Fields of OpenAI's reference first, then vLLM's sampling parameters. Tokens where not said otherwise. `prompt` is ours: with
+    it, or with a model name that begins with `prompt/`, messages may be left out.
     """
 
     model: Annotated[str, Meta(min_length=1, max_length=LIMITS.model_chars)]
-    messages: Messages
+    messages: Messages = msgspec.field(default_factory=list)
+    prompt: PromptCall | UnsetType = UNSET
     stream: bool | UnsetType | None = UNSET
     temperature: Annotated[float, Meta(ge=0, le=2)] | UnsetType | None = UNSET
     max_tokens: TokenCount | UnsetType | None = UNSET
@@ -103,6 +106,7 @@ class _Outline(msgspec.Struct):
     """A body of which nothing becomes an object: what is not named here is skipped."""
 
     messages: Raw = Raw(b"")
+    prompt: Raw = Raw(b"")
 
 
 _outline = msgspec.json.Decoder(_Outline).decode
@@ -128,7 +132,8 @@ def read_chat_request(raw: bytes) -> ChatRequest:
 
 def _check_outline(raw: bytes) -> None:
     """Refuse a body whose options are too large: a megabyte of short ones costs fifty times what text costs."""
-    if len(raw) - memoryview(_outline(raw).messages).nbytes > LIMITS.options_bytes:
+    outline = _outline(raw)
+    if len(raw) - memoryview(outline.messages).nbytes - memoryview(outline.prompt).nbytes > LIMITS.options_bytes:
         raise InvalidRequest(f"Everything beside messages is larger than {LIMITS.options_bytes} bytes.")
 
 

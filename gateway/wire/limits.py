@@ -44,10 +44,14 @@ class ChatLimits:
     free_form_depth: int = 64
     free_form_bytes: int = 262_144
     """All free-form JSON of a request together: tools, schemas, `chat_template_kwargs`."""
+    variables_bytes: int = 4_194_304
+    """The values of a prompt's variables, which are text that becomes messages."""
+    variable_values: int = 50_000
+    """So many values may a prompt's variables hold, at all depths together."""
     outlined_bytes: int = 65_536
     """A larger body is looked over first, so that `options_bytes` holds before anything becomes objects."""
     options_bytes: int = 393_216
-    """All of a body but its messages."""
+    """All of a body but its messages and its prompt's variables."""
     diagnosed_bytes: int = 131_072
     """A larger body that is refused names the top-level field at fault, not the path inside it."""
     diagnosed_values: int = 20_000

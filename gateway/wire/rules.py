@@ -15,6 +15,7 @@ from gateway.errors import InvalidRequest
 from gateway.wire import message
 from gateway.wire.constraint import Constraints
 from gateway.wire.limits import LIMITS
+from gateway.wire.prompt import PREFIX
 
 if TYPE_CHECKING:
     from gateway.wire.chat import ChatRequest
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 def check(request: ChatRequest) -> None:
     """Raise `InvalidRequest` for the first rule that does not hold; bring free-form JSON into its normal form."""
+    if not request.messages and not names_prompt(request):
+        raise InvalidRequest(f"messages must have 1 to {LIMITS.messages} items.", param="messages")
     _check_messages(request.messages)
     if request.stream_options and request.stream is not True:
         raise InvalidRequest("stream_options needs stream to be true.", param="stream_options")
@@ -34,6 +37,11 @@ def check(request: ChatRequest) -> None:
         or request.chat_template_kwargs is not UNSET
     ):
         Constraints().check(request)
+
+
+def names_prompt(request: ChatRequest) -> bool:
+    """Tell whether a request asks for a released prompt, in either form."""
+    return request.prompt is not UNSET or request.model.startswith(PREFIX)
 
 
 def _check_messages(messages: list[message.Message]) -> None:

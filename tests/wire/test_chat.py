@@ -17,6 +17,7 @@ from tests.wire import sdk
 from tests.wire.hostile import CANARY, HARMLESS, HOSTILE, Harmless, Hostile, encoded, raw, wrong_types
 
 BEYOND_THE_SDK = {
+    "prompt",
     "top_k",
     "min_p",
     "repetition_penalty",

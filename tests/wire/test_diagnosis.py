@@ -40,7 +40,7 @@ class Leaf(Struct, forbid_unknown_fields=True):
         (encoded(temperature=-1), "temperature", "temperature must be 0 to 2."),
         (encoded(repetition_penalty=0), "repetition_penalty", "repetition_penalty must be greater than 0."),
         (encoded(model=""), "model", "model must have 1 to 256 characters."),
-        (encoded(messages=[]), "messages", "messages must have 1 to 2048 items."),
+        (encoded(messages=[{}] * 2049), "messages", "messages must have at most 2048 items."),
         (encoded(stop=["x"] * 17), "stop", "stop must have at most 16 items."),
         (encoded(stop=1), "stop", "stop must be a string, an array or null."),
         (encoded(stop=["x", 1]), "stop[1]", "stop[1] must be a string."),
@@ -51,7 +51,7 @@ class Leaf(Struct, forbid_unknown_fields=True):
         (encoded(messages=[{"role": "x"}]), "messages[0].role", None),
         (encoded(messages=[{"role": "user"}]), "messages[0].content", "messages[0].content is required."),
         (encoded(messages=[{"content": ""}]), "messages[0].role", "messages[0].role is required."),
-        (b'{"model":"m"}', "messages", "messages is required."),
+        (b'{"messages":[]}', "model", "model is required."),
     ],
 )
 def test_the_path_is_named_and_what_should_stand_there(body: bytes, param: str, message: str | None) -> None:

@@ -45,6 +45,8 @@ ELSEWHERE = {  # held at their figure in test_constraint.py, test_chat.py and te
     "options_bytes",
     "diagnosed_bytes",
     "diagnosed_values",
+    "variables_bytes",  # test_prompt.py
+    "variable_values",
 }
 
 
