@@ -10,23 +10,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from hashlib import sha256
 from types import TracebackType
 from typing import Final, Literal, Self
 
 from msgspec import UNSET, UnsetType
 
-from gateway.audit.batch import Pending
+from gateway.audit.batch import Draft, Pending
 from gateway.audit.clock import MICROSECOND, Moment
 from gateway.audit.contract import Sealed
 from gateway.audit.entry import MOST_ITEMS, SAFE, Begin, End, Result, Tried, Usage
 from gateway.audit.log import AuditLog
 from gateway.audit.parameters import finish_reasons, parameters, word
 from gateway.audit.vault.record import UNKEPT, Record, Unkept, payload_of
-from gateway.audit.vault.recordkey import sent
-from gateway.audit.vault.vault import LARGE, Kept, Vault
+from gateway.audit.vault.recordkey import TenantKey, sent
+from gateway.audit.vault.vault import LARGE, LONG, Kept, Vault
 from gateway.errors import Unavailable
 from gateway.exchange.caller import Caller
 from gateway.exchange.evidence import Attempt
@@ -48,7 +48,7 @@ class ExchangeLog:
         self, log: AuditLog, vault: Vault, *, payloads: Kept, on_failure: OnFailure, release: Callable[[], None]
     ) -> None:
         self.log = log
-        self._vault = vault
+        self.vault = vault
         self._payloads = payloads
         self._on_failure = on_failure
         self._release = release
@@ -67,13 +67,15 @@ class ExchangeLog:
             exchange.evidence.forget()
         try:
             self.log.check()
-            record = await self._vault.open(exchange.id, tenant=caller.tenant, payloads=kept)
-            digest = await self._vault.digest(exchange.evidence.received)
-            pending = self.log.append(self._begin(exchange, caller, set_by_caller, received=record.commit("received", digest)))
+            key = None if kept == "none" else self.vault.held(caller.tenant) or await self.vault.fetch(caller.tenant)
+            received = exchange.evidence.received
+            digest = await self.vault.digest(received) if len(received) >= LONG else None
+            entered = Entered(self, exchange, caller, key=key, received=digest)
+            entered.begin(set_by_caller)
         except Unavailable as error:
             self.missed(error)
-            return Entered(self, exchange, UNKEPT, pending=None)
-        return Entered(self, exchange, record, pending=pending)
+            return Entered(self, exchange, caller, key=None, received=None)
+        return entered
 
     async def refuse(self, exchange: Exchange) -> None:
         """Enter a refusal: of a known caller as an exchange of its own, as long as there are not too many equal ones."""
@@ -94,56 +96,12 @@ class ExchangeLog:
         """Enter what is still to be entered, and close the log."""
         await self._late.join()
         await self.log.close()
-        self._vault.close()
+        self.vault.close()
         await asyncio.to_thread(self._release)
-
-    def _begin(
-        self, exchange: Exchange, caller: Caller, set_by_caller: Mapping[str, float | str], *, received: str | UnsetType
-    ) -> Begin:
-        moment = self.log.clock.now()
-        identity = self.log.identity
-        held, digest = parameters(set_by_caller) if set_by_caller else (None, None)
-        return Begin(
-            at=moment.at,
-            mono=moment.mono,
-            id=exchange.id,
-            boot=identity.boot,
-            node=identity.node,
-            software=identity.software,
-            config=identity.config or UNSET,
-            operation=exchange.operation,
-            tenant=caller.tenant,
-            app=caller.app or UNSET,
-            key=caller.key_id,
-            role=caller.role,
-            route=exchange.route or UNSET,
-            upstream=exchange.upstream or UNSET,
-            model=exchange.upstream_model or UNSET,
-            stream=exchange.stream,
-            max_tokens=exchange.max_tokens or UNSET,
-            shortened=exchange.shortened,
-            parameters=held or UNSET,
-            parameters_digest=digest or UNSET,
-            received=received,
-            received_bytes=len(exchange.evidence.received),
-        )
 
     def later(self, ending: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Let an exchange end by itself, whoever goes; `close` waits for it."""
         return self._late.begin(ending)
-
-    async def enter(self, end: Callable[[Sealed | None], End], record: Record | Unkept, parts: Mapping[str, bytes]) -> None:
-        """Seal the parts, and return once the end is durable with them; raises as `begin` does.
-
-        Once called, the end is entered, also where who waits for it goes.
-        """
-        entering = self._enter(end, record, parts)
-        # What is small is sealed and queued at once, before anything can be cancelled; a thread seals the rest.
-        await (entering if sum(map(len, parts.values())) < LARGE else asyncio.shield(self.later(entering)))
-
-    async def _enter(self, end: Callable[[Sealed | None], End], record: Record | Unkept, parts: Mapping[str, bytes]) -> None:
-        sealed = await self._vault.seal(record, parts)
-        await self.log.append(end(sealed), sealed)
 
     def missed(self, error: Unavailable) -> None:
         """Raise the error where exchanges need the log; otherwise count one that goes on without it."""
@@ -157,20 +115,48 @@ class ExchangeLog:
 
 
 class Entered:
-    """An exchange whose begin is in the log, or on its way there; `pending` is None where the log goes on without it.
+    """An exchange whose begin is in the log, or on its way there.
 
+    `key` is the tenant's key where its payload is kept; `received` the digest of the request where that was made already.
     As a context it enters the end that nobody has entered yet: of an exchange that failed, or whose client went.
     """
 
-    __slots__ = ("_ended", "_exchange", "_log", "_missed", "_pending", "_record")
+    __slots__ = (
+        "_at",
+        "_caller",
+        "_ended",
+        "_exchange",
+        "_key",
+        "_leg",
+        "_log",
+        "_missed",
+        "_pending",
+        "_received",
+        "_record",
+        "_set",
+    )
 
-    def __init__(self, log: ExchangeLog, exchange: Exchange, record: Record | Unkept, *, pending: Pending | None) -> None:
+    def __init__(
+        self, log: ExchangeLog, exchange: Exchange, caller: Caller, *, key: TenantKey | None, received: bytes | None
+    ) -> None:
         self._log = log
         self._exchange = exchange
-        self._record = record
-        self._pending = pending
+        self._caller = caller
+        self._key = key
+        self._record: Record | Unkept | None = None
+        self._received = received
+        self._pending: Pending | None = None  # where the log goes on without it
         self._ended = False
         self._missed = False
+
+    def begin(self, set_by_caller: Mapping[str, float | str]) -> None:
+        """Queue the begin; raises `Unavailable`."""
+        exchange = self._exchange
+        self._set = set_by_caller
+        self._at = self._log.moment()
+        self._leg = exchange.upstream, exchange.upstream_model  # a replayed answer names another one
+        weight = len(exchange.evidence.received)
+        self._pending = self._log.log.plan(Draft(exchange.id, None, weight, lambda: (self._begin(), None), self._bare_begin))
 
     async def durable(self) -> None:
         """Return once the begin is durable: nothing is dispatched before. Raises `Unavailable` where it cannot be."""
@@ -181,13 +167,36 @@ class Entered:
                 self._miss(error)
 
     async def end(self) -> None:
-        """Enter the end of an exchange that has its result; returns once it is durable. Raises `Unavailable`."""
+        """Enter the end of an exchange that has its result; returns once it is durable. Raises `Unavailable`.
+
+        Once called, the end is entered, also where who waits for it goes.
+        """
         self._ended = True
         if self._pending is not None:
+            parts = {} if self._key is None else self._parts()
+            weight = sum(map(len, parts.values()))
             try:
-                await self._log.enter(self._end, self._record, self._parts())
+                # What is small is queued at once, before anything can be cancelled; a thread seals the rest.
+                await (self._plan(parts, weight) if weight < LARGE else asyncio.shield(self._log.later(self._end_large(parts))))
             except Unavailable as error:
                 self._miss(error)
+
+    def _plan(self, parts: dict[str, bytes], weight: int, sealed: Sealed | None = None) -> Pending:
+        assert self._pending is not None  # noqa: S101  # `end` has looked
+        at = self._log.moment()
+
+        def make() -> tuple[End, Sealed | None]:
+            record = self.record
+            payload = sealed or (self._log.vault.seal(record, parts) if isinstance(record, Record) else None)
+            return self._end(at, payload), payload
+
+        return self._log.log.plan(Draft(self._exchange.id, self._pending.index, weight, make, lambda: self._bare_end(at)))
+
+    async def _end_large(self, parts: dict[str, bytes]) -> None:
+        record = self.record
+        assert isinstance(record, Record)  # noqa: S101  # without one there are no parts
+        sealed = await self._log.vault.seal_beside(record, parts)
+        await self._plan({}, len(sealed.blob), sealed)
 
     def _miss(self, error: Unavailable) -> None:
         if not self._missed:
@@ -223,10 +232,81 @@ class Entered:
             parts["delivered"] = evidence.delivered.data
         return parts
 
-    def _end(self, sealed: Sealed | None) -> End:
+    @property
+    def record(self) -> Record | Unkept:
+        """The record of the exchange."""
+        if self._record is None:
+            self._record = UNKEPT if self._key is None else Record(self._exchange.id, self._key)
+        return self._record
+
+    def _begin(self) -> Begin:
+        exchange, caller, identity = self._exchange, self._caller, self._log.log.identity
+        received = exchange.evidence.received
+        held, digest = parameters(self._set) if self._set else (None, None)
+        upstream, model = self._leg
+        return Begin(
+            at=self._at.at,
+            mono=self._at.mono,
+            id=exchange.id,
+            boot=identity.boot,
+            node=identity.node,
+            software=identity.software,
+            config=identity.config or UNSET,
+            operation=exchange.operation,
+            tenant=caller.tenant,
+            app=caller.app or UNSET,
+            key=caller.key_id,
+            role=caller.role,
+            route=exchange.route or UNSET,
+            upstream=upstream or UNSET,
+            model=model or UNSET,
+            stream=exchange.stream,
+            max_tokens=exchange.max_tokens or UNSET,
+            shortened=exchange.shortened,
+            parameters=held or UNSET,
+            parameters_digest=digest or UNSET,
+            received=self.record.commit("received", self._received or _digest(received)),
+            received_bytes=len(received),
+        )
+
+    def _bare_begin(self) -> Begin:
+        """Return what stands for a begin that could not be made: who, and nothing of what was asked."""
+        caller, identity = self._caller, self._log.log.identity
+        return Begin(
+            at=self._at.at,
+            mono=self._at.mono,
+            id=self._exchange.id,
+            boot=identity.boot,
+            node=identity.node,
+            software=identity.software,
+            operation=self._exchange.operation,
+            tenant=caller.tenant,
+            key=caller.key_id,
+            role=caller.role,
+        )
+
+    def _bare_end(self, at: Moment) -> End:
+        """Return what stands for an end that could not be made: the exchange has failed, its last byte is withheld."""
         assert self._pending is not None  # noqa: S101  # `end` has looked
-        exchange, evidence, commit = self._exchange, self._exchange.evidence, self._record.commit
-        moment = self._log.moment()
+        attempts = self._exchange.evidence.attempts
+        return End(
+            at=at.at,
+            mono=at.mono,
+            id=self._exchange.id,
+            begin=self._pending.index,
+            result="failed",
+            error="internal_error",
+            attempts=[Tried(upstream=each.upstream, model=each.model, us=0) for each in attempts[:MOST_ITEMS]],
+            attempts_total=len(attempts),
+            finish_reasons=[],
+            finish_reasons_total=0,
+            bytes=self._exchange.handed_over,
+            timings={},
+        )
+
+    def _end(self, moment: Moment, sealed: Sealed | None) -> End:
+        assert self._pending is not None  # noqa: S101  # `end` has looked
+        exchange, evidence, commit = self._exchange, self._exchange.evidence, self.record.commit
         reasons = finish_reasons(exchange.finish)
         return End(
             at=moment.at,
@@ -262,10 +342,14 @@ class Entered:
             status=attempt.status or UNSET,
             error=attempt.error or UNSET,
             reason=word(attempt.reason) or UNSET,
-            sent=self._record.commit(sent(number), hashlib.sha256(attempt.sent).digest()) if attempt.sent else UNSET,
+            sent=self.record.commit(sent(number), _digest(attempt.sent)) if attempt.sent else UNSET,
             sent_bytes=len(attempt.sent) or UNSET,
             response_id=word(attempt.response_id) or UNSET,
         )
+
+
+def _digest(data: bytes) -> bytes:
+    return sha256(data).digest()
 
 
 _RESULTS: Final[dict[str, Result]] = {"complete": "complete", "refused": "refused", "failed": "failed", "cancelled": "cancelled"}

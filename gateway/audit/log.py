@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from gateway.audit.batch import RETRY_LATER, RETRY_SOON, STALLED, Batch, Pending, Stall, unavailable
+from gateway.audit.batch import RETRY_LATER, RETRY_SOON, STALLED, Batch, Draft, Pending, Stall, unavailable
 from gateway.audit.clock import Clock, Moment
 from gateway.audit.contract import Condition, PayloadStore, Sealed, Watcher
 from gateway.audit.disk import Standing
@@ -156,6 +156,17 @@ class AuditLog:
             self._queue.give_up(entry)
             raise self._turn_away(refusal)
         pending = self._queue.enter(entry, sealed)
+        if not self._flushing:
+            self._schedule()
+        return pending
+
+    def plan(self, draft: Draft) -> Pending:
+        """Queue a begin or end that is made when its batch is handed over; else as `append`, whose rules hold for it."""
+        refusal = self._refusal(begin=draft.begin is None)
+        if refusal:
+            self._queue.give_up(draft)
+            raise self._turn_away(refusal)
+        pending = self._queue.plan(draft)
         if not self._flushing:
             self._schedule()
         return pending

@@ -4,6 +4,7 @@ Invariants
 - Indices are contiguous from the log's beginning, in the order of `enter`.
 - An exchange has one begin and then one end or `abandoned`; an end, attempt or `abandoned` for an exchange that is not open is
   refused, so that an entry never points at a begin that was lost.
+- A batch is handed over with every entry made; one that cannot be made leaves its bare form, never a hole.
 - After a failure nothing that waited is written: its indices begin anew at the true end of what is on the disk.
 """
 
@@ -15,7 +16,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from gateway.audit.batch import RETRY_SOON, Batch, Pending, Stall, unavailable
+from gateway.audit.batch import RETRY_SOON, Batch, Draft, Pending, Stall, unavailable
 from gateway.audit.canonical import EntryError, encode
 from gateway.audit.contract import Sealed
 from gateway.audit.entry import Abandoned, Attempt, Begin, Dispatch, End, Entry
@@ -23,6 +24,8 @@ from gateway.audit.merkle import leaf_hash
 
 BATCH: Final = 512
 """Entries that become durable together at most."""
+ROW: Final = 64
+"""Drafts that are made in a row: 2 ms of the event loop's time."""
 SNAPSHOT: Final = 4096
 """Entries after which a batch carries the list of open exchanges: what a start has to read is no more than about as many."""
 
@@ -63,24 +66,42 @@ class Queue:
 
         Raises `Unavailable` for an entry whose begin was lost or has ended, `EntryError` for one that is none.
         """
-        if isinstance(entry, (End, Attempt, Abandoned)) and self._open.get(entry.id) != entry.begin:
-            raise unavailable("its begin was lost", retry_after=RETRY_SOON)
+        if isinstance(entry, (End, Attempt, Abandoned)):
+            self._check_open(entry.id, entry.begin)
         try:
             data = encode(entry)
         except EntryError:
             self.give_up(entry)
             raise
-        if self._filling.count >= BATCH:
-            self._close_filling()
-        batch = self._filling
+        batch = self._with_room()
         index = batch.following
         leaf = leaf_hash(data)
         before = batch.size
         batch.add(data, leaf, sealed=sealed, undo=undo)
         self.size += batch.size - before
         self.length += 1
-        begin = self._note(entry, index, batch=batch)
+        begin = isinstance(entry, Begin)
+        if isinstance(entry, Begin):
+            self._opens(entry.id, index, batch=batch)
+        elif isinstance(entry, (End, Abandoned)):
+            self._closes(entry.id)
         return Pending(batch, index, leaf_hash=leaf, begin=begin)
+
+    def plan(self, draft: Draft) -> Pending:
+        """Queue a begin or end that is made when its batch is handed over; raises `Unavailable` as `enter` does."""
+        if draft.begin is not None:
+            self._check_open(draft.exchange, draft.begin)
+        batch = self._with_room()
+        pending = batch.plan(draft)
+        self.size += draft.weight
+        self.length += 1
+        if draft.begin is None:
+            self._opens(draft.exchange, pending.index, batch=batch)
+        else:
+            self._closes(draft.exchange)
+        if len(batch.drafts) >= ROW:
+            _make(batch)
+        return pending
 
     def newest(self) -> Batch | None:
         """Return the batch whose entries become durable last, or None where nothing waits to be taken."""
@@ -101,10 +122,11 @@ class Queue:
         self.length -= batch.count
         self.size -= batch.size
 
-    def give_up(self, entry: Entry) -> None:
+    def give_up(self, entry: Entry | Draft) -> None:
         """Note that an exchange gets no end, since the entry that was to be its end could not be queued."""
-        if isinstance(entry, End) and self._open.get(entry.id) == entry.begin:
-            self._orphans[entry.id] = "assumed"
+        exchange = entry.exchange if isinstance(entry, Draft) else entry.id if isinstance(entry, End) else ""
+        if isinstance(entry, (Draft, End)) and entry.begin is not None and self._open.get(exchange) == entry.begin:
+            self._orphans[exchange] = "assumed"
 
     def orphans(self) -> list[Orphan]:
         """Return the open exchanges that nobody will end, to be entered as `abandoned`."""
@@ -147,6 +169,7 @@ class Queue:
 
     def _close_filling(self) -> None:
         batch = self._filling
+        _make(batch)
         following = batch.following
         if following - self._snapshot_at >= SNAPSHOT:
             batch.open = msgspec.json.encode(self._open)
@@ -154,13 +177,35 @@ class Queue:
         self._batches.append(batch)
         self._filling = Batch(following, self._stall)
 
-    def _note(self, entry: Entry, index: int, *, batch: Batch) -> bool:
-        """Note what an entry changes about open exchanges, and return whether it is a begin."""
-        if isinstance(entry, Begin):
-            self._open[entry.id] = index
-            batch.begun.append(entry.id)
-            return True
-        if isinstance(entry, (End, Abandoned)):
-            del self._open[entry.id]
-            self._orphans.pop(entry.id, None)
-        return False
+    def _with_room(self) -> Batch:
+        if self._filling.count >= BATCH:
+            self._close_filling()
+        return self._filling
+
+    def _check_open(self, exchange: str, begin: int) -> None:
+        if self._open.get(exchange) != begin:
+            raise unavailable("its begin was lost", retry_after=RETRY_SOON)
+
+    def _opens(self, exchange: str, index: int, *, batch: Batch) -> None:
+        self._open[exchange] = index
+        batch.begun.append(exchange)
+
+    def _closes(self, exchange: str) -> None:
+        del self._open[exchange]
+        self._orphans.pop(exchange, None)
+
+
+def _make(batch: Batch) -> None:
+    """Make all drafts of a batch."""
+    for place, draft, pending in batch.drafts:
+        try:
+            entry, sealed = draft.make()
+            data = encode(entry)
+        except Exception as error:  # noqa: BLE001  # whatever it is, indices must have no hole, and the others no harm
+            pending.fault = error
+            data, sealed = encode(draft.bare()), None
+        batch.entries[place] = data
+        batch.leaves[place] = pending.leaf_hash = leaf_hash(data)
+        if sealed is not None:
+            batch.sealed.append(sealed)
+    batch.drafts.clear()

@@ -58,7 +58,7 @@ class Exchange:
 
         One that was complete fails all the same when its end cannot be entered: its last byte is withheld.
         """
-        if self.result != "running" and not (self.result == "complete" and isinstance(error, ClientError)):
+        if self.result != "running" and not (self.result == "complete" and isinstance(error, Exception)):
             return
         match error:
             case None:

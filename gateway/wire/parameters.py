@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Final
+
+from msgspec import UNSET
 
 from gateway.wire.chat import ChatRequest
 
@@ -24,13 +27,9 @@ NAMES: Final = (
     "repetition_penalty",
 )
 """Numbers, switches and closed words; texts belong to the payload."""
+_values = attrgetter(*NAMES)
 
 
 def set_parameters(request: ChatRequest) -> dict[str, float | str]:
     """Return the parameters that the caller set, by name."""
-    found: dict[str, float | str] = {}
-    for name in NAMES:
-        value = getattr(request, name)
-        if isinstance(value, int | float | str):
-            found[name] = value
-    return found
+    return {name: value for name, value in zip(NAMES, _values(request), strict=True) if value is not UNSET and value is not None}

@@ -17,7 +17,7 @@ from gateway.audit.log import AuditLog
 from gateway.audit.opening import Writing, open_audit
 from gateway.audit.vault.keyring import open_keyring
 from gateway.audit.vault.payloads import Payloads
-from gateway.audit.vault.record import payload_of
+from gateway.audit.vault.record import UNKEPT, Record, payload_of
 from gateway.audit.vault.vault import Kept, Vault
 from gateway.exchange.ids import new_id
 
@@ -69,12 +69,12 @@ async def _record(log: AuditLog, vault: Vault, said: Sequence[Said], *, close: b
 async def enter(log: AuditLog, vault: Vault, said: Said) -> str:
     """Enter one exchange from begin to end."""
     exchange = new_id()
-    kept = await vault.open(exchange, tenant=said.tenant, payloads=said.payloads)
+    kept = UNKEPT if said.payloads == "none" else Record(exchange, vault.held(said.tenant) or await vault.fetch(said.tenant))
     parts = said.parts
     digests = {name: hashlib.sha256(data).digest() for name, data in parts.items()}
     pending = log.append(begin(log, said, exchange=exchange, received=kept.commit("received", digests["received"])))
     await pending
-    sealed = await vault.seal(kept, parts)
+    sealed = vault.seal(kept, parts) if isinstance(kept, Record) else None
     at, mono = log.clock.now()
     tried = Tried(upstream="vllm-a", model="tiny", us=900, status=200, sent=kept.commit("sent/1", digests["sent/1"]))
     end = End(

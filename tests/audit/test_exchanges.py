@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from gateway.api.door import Disconnect
-from gateway.audit.canonical import decode
-from gateway.audit.entry import Abandoned, Begin, Close, Config, End, Entry, Genesis, Payload, Refused
+from gateway.app import open_log
+from gateway.audit.canonical import EntryError, decode
+from gateway.audit.contract import Unwatched
+from gateway.audit.entry import Abandoned, Begin, Close, Config, End, Entry, Genesis, Payload, Refused, Tried
 from gateway.audit.layout import slot_folder
 from gateway.audit.reader import Reader, Stored
 from gateway.audit.vault.keyring import read_keyring
 from gateway.audit.vault.reader import Opened, PayloadReader
+from gateway.audit.verify.logs import verify
+from gateway.exchange.caller import Caller
+from gateway.exchange.exchange import Exchange
 from tests.asgi import Client, Reply, collector, receiver
 from tests.gatehouse import Gatehouse
 
@@ -239,3 +246,50 @@ def test_nobody_is_abandoned_where_nothing_crashed(tmp_path: Path) -> None:
     found = entries(gatehouse)
     assert len([each for each in found if isinstance(each, End)]) == 40
     assert not [each for each in found if isinstance(each, Abandoned)]
+
+
+def test_an_entry_that_cannot_be_made_fails_its_exchange_and_no_other(tmp_path: Path) -> None:
+    """Whatever a fault of ours puts into an exchange, its begin and end stand in the log and its client is told."""
+    gatehouse = Gatehouse(tmp_path)
+    log = open_log(gatehouse.settings, Unwatched())
+    caller = Caller("acme", None, "ABCDEFGHJKLM", "app")
+    spoilt, other = Exchange("chat", caller=caller, route="chat"), Exchange("chat", caller=caller, route="chat")
+
+    async def one(exchange: Exchange) -> None:
+        async with await log.begin(exchange, {}, payloads=None) as entered:
+            await entered.durable()
+            exchange.evidence.attempt("fake", "fake").status = -1 if exchange is spoilt else 200
+            exchange.settle(None)
+            await entered.end()
+
+    async def main() -> None:
+        failed, done = await asyncio.gather(one(spoilt), one(other), return_exceptions=True)
+        assert isinstance(failed, EntryError)
+        assert done is None
+        await log.close()
+
+    asyncio.run(main())
+    found = {each.id: each for each in entries(gatehouse) if isinstance(each, End)}
+    assert (found[spoilt.id].result, found[spoilt.id].error, found[spoilt.id].payload) == ("failed", "internal_error", "none")
+    assert found[spoilt.id].attempts == [Tried(upstream="fake", model="fake", us=0)]
+    assert (found[other.id].result, found[other.id].attempts_total) == ("complete", 1)
+    assert verify(gatehouse.settings.store.path, now=time.time()).problems == []
+
+
+def test_a_begin_that_cannot_be_made_lets_nothing_be_dispatched(tmp_path: Path) -> None:
+    gatehouse = Gatehouse(tmp_path)
+    log = open_log(gatehouse.settings, Unwatched())
+    exchange = Exchange("chat", caller=Caller("acme", None, "ABCDEFGHJKLM", "app"), route="chat", max_tokens=-1)
+
+    async def main() -> None:
+        with pytest.raises(EntryError):
+            async with await log.begin(exchange, {}, payloads=None) as entered:
+                await entered.durable()
+        await log.close()
+
+    asyncio.run(main())
+    begin, end = [each for each in entries(gatehouse) if isinstance(each, Begin | End)]
+    assert isinstance(begin, Begin)
+    assert isinstance(end, End)
+    assert (begin.id, begin.tenant, begin.key, begin.route) == (exchange.id, "acme", "ABCDEFGHJKLM", UNSET)
+    assert (end.id, end.result, end.error) == (exchange.id, "failed", "internal_error")

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec.structs import replace
 
-from gateway.audit.batch import Batch, Stall
+from gateway.audit.batch import Batch, Draft, Stall
 from gateway.audit.canonical import EntryError, decode, encode
 from gateway.audit.contract import Sealed
 from gateway.audit.entry import Abandoned, Begin, End, Entry
 from gateway.audit.merkle import leaf_hash
-from gateway.audit.queue import BATCH, SNAPSHOT, Orphan, Queue
+from gateway.audit.queue import BATCH, ROW, SNAPSHOT, Orphan, Queue
 from gateway.audit.recovery import follow
 from gateway.errors import Unavailable
 from tests.audit.entries import abandoned, access, attempt, begin, end, exchange_id, exchange_ids
@@ -29,6 +29,109 @@ def fresh(first: int = 0, **open_begins: int) -> Queue:
 def batches(queue: Queue) -> Iterator[Batch]:
     while (batch := queue.swap()) is not None:
         yield batch
+
+
+def draft(entry: Begin | End, *, bare: Entry | None = None, sealed: Sealed | None = None, weight: int = 0) -> Draft:
+    """Return a draft of an entry; with `bare` it cannot be made."""
+
+    def make() -> tuple[Entry, Sealed | None]:
+        if bare is not None:
+            raise ValueError("it cannot be made")
+        return entry, sealed
+
+    return Draft(entry.id, entry.begin if isinstance(entry, End) else None, weight, make, lambda: bare or entry)
+
+
+def test_a_draft_has_its_place_at_once_and_its_bytes_when_its_batch_is_handed_over() -> None:
+    queue = fresh(first=5)
+    sealed = Sealed(exchange_id(1), "acme", b"x" * 10, b"key", 1, b"digest", "2026-11-24")
+    first, last = begin(exchange_id(1)), end(exchange_id(1), 5)
+    begun = queue.plan(draft(first))
+    between = queue.enter(access())
+    ended = queue.plan(draft(last, sealed=sealed))
+    assert [begun.index, between.index, ended.index] == [5, 6, 7]
+    assert (begun.leaf_hash, ended.leaf_hash) == (b"", b"")
+    batch = queue.swap()
+    assert batch is not None
+    assert batch.entries == [encode(first), encode(access()), encode(last)]
+    assert batch.leaves == [leaf_hash(each) for each in batch.entries]
+    assert [begun.leaf_hash, between.leaf_hash, ended.leaf_hash] == batch.leaves
+    assert (batch.sealed, batch.begun, queue.open) == ([sealed], [exchange_id(1)], 0)
+
+
+def test_drafts_are_made_in_rows_so_that_handing_over_never_takes_long() -> None:
+    queue = fresh()
+    pendings = [queue.plan(draft(begin(exchange_id(number)))) for number in range(ROW + 1)]
+    assert [bool(each.leaf_hash) for each in pendings] == [True] * ROW + [False]
+
+
+def test_a_full_batch_of_drafts_makes_room_for_the_next_one() -> None:
+    queue = fresh()
+    pendings = [queue.plan(draft(begin(exchange_id(number)))) for number in range(BATCH + 1)]
+    assert [each.index for each in pendings] == list(range(BATCH + 1))
+    assert [each.count for each in batches(queue)] == [BATCH, 1]
+
+
+def test_a_draft_that_cannot_be_made_leaves_its_bare_form_and_harms_no_other() -> None:
+    queue = fresh()
+    spoilt = queue.plan(draft(begin(exchange_id(1)), bare=begin(exchange_id(1))))
+    wrong = queue.plan(draft(replace(end(exchange_id(1), 0), bytes=-1)))
+    other = queue.enter(access())
+    assert (spoilt.index, wrong.index, other.index) == (0, 1, 2)
+    wrong_bare = end(exchange_id(1), 0)
+    place, plan, pending = queue._filling.drafts[1]
+    queue._filling.drafts[1] = (place, Draft(plan.exchange, plan.begin, 0, plan.make, lambda: wrong_bare), pending)
+    batch = queue.swap()
+    assert batch is not None
+    assert batch.entries == [encode(begin(exchange_id(1))), encode(wrong_bare), encode(access())]
+
+    async def told() -> None:
+        batch.succeed()
+        with pytest.raises(ValueError, match="cannot be made"):
+            await spoilt
+        with pytest.raises(EntryError):
+            await wrong
+        assert (await other).index == 2
+
+    asyncio.run(told())
+
+
+def test_what_a_draft_keeps_in_memory_counts_until_its_batch_is_written() -> None:
+    queue = fresh()
+    queue.plan(draft(begin(exchange_id(1)), weight=1000))
+    assert (queue.length, queue.size) == (1, 1000)
+    batch = queue.swap()
+    assert batch is not None
+    queue.settle(batch)
+    assert (queue.length, queue.size) == (0, 0)
+
+
+def test_drafts_are_held_to_the_rules_of_begins_and_ends() -> None:
+    queue = fresh()
+    index = queue.plan(draft(begin(exchange_id(1)))).index
+    with pytest.raises(Unavailable, match="audit log"):
+        queue.plan(draft(end(exchange_id(2), index)))
+    queue.give_up(draft(end(exchange_id(1), index)))
+    assert queue.orphans() == [Orphan(exchange_id(1), index, "assumed")]
+    queue.plan(draft(end(exchange_id(1), index)))
+    assert queue.orphans() == []
+    with pytest.raises(Unavailable):
+        queue.plan(draft(end(exchange_id(1), index)))
+
+
+def test_a_draft_that_is_lost_with_its_batch_is_never_made() -> None:
+    queue = fresh()
+    made: list[str] = []
+    entry = begin(exchange_id(1))
+
+    def make() -> tuple[Entry, None]:
+        made.append("made")
+        return entry, None
+
+    queue.plan(Draft(entry.id, None, 0, make, lambda: entry))
+    queue.drop("EIO")
+    assert queue.swap() is None
+    assert made == []
 
 
 def test_indices_are_contiguous_over_batches_and_hashes_are_those_of_the_bytes() -> None:
@@ -202,20 +305,25 @@ class Life(RuleBasedStateMachine):
         self.failed = False
 
     @precondition(lambda self: not self.failed)
-    @rule()
-    def begins(self) -> None:
+    @rule(planned=st.booleans())
+    def begins(self, planned: bool) -> None:
         exchange = next(self.ids)
-        self.unacknowledged[exchange] = self.queue.enter(begin(exchange)).index
+        entry = begin(exchange)
+        pending = self.queue.plan(draft(entry)) if planned else self.queue.enter(entry)
+        self.unacknowledged[exchange] = pending.index
 
     @precondition(lambda self: self.alive or self.unacknowledged)
-    @rule(data=st.data())
-    def ends(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), planned=st.booleans())
+    def ends(self, data: st.DataObject, planned: bool) -> None:
         known = self.unacknowledged | self.alive
         exchange = data.draw(st.sampled_from(sorted(known)))
+        entry = end(exchange, known[exchange])
         if self.failed:
-            self.queue.give_up(end(exchange, known[exchange]))
+            self.queue.give_up(draft(entry) if planned else entry)
+        elif planned:
+            self.queue.plan(draft(entry))
         else:
-            self.queue.enter(end(exchange, known[exchange]))
+            self.queue.enter(entry)
         self.alive.pop(exchange, None)
         self.unacknowledged.pop(exchange, None)
 

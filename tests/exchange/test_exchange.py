@@ -52,8 +52,18 @@ def test_a_field_that_is_not_there_cannot_be_set() -> None:
 def test_how_it_ended_is_noted_once(error: BaseException | None, result: str, code: str, status: int) -> None:
     exchange = Exchange("chat")
     exchange.settle(error)
-    exchange.settle(ZeroDivisionError())
+    exchange.settle(asyncio.CancelledError())
     assert (exchange.result, exchange.error, exchange.status) == (result, code, status)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "status"), [(Unavailable("No."), "overloaded", 503), (ZeroDivisionError(), "internal_error", 500)]
+)
+def test_what_was_complete_fails_when_its_end_cannot_be_entered(error: Exception, code: str, status: int) -> None:
+    exchange = Exchange("chat")
+    exchange.settle(None)
+    exchange.settle(error)
+    assert (exchange.result != "complete", exchange.error, exchange.status) == (True, code, status)
 
 
 def test_what_was_sent_to_an_upstream_fails_and_is_not_refused() -> None:

@@ -13,8 +13,8 @@ Invariants
 
 from __future__ import annotations
 
-import hmac
 import os
+from hashlib import sha256
 from typing import Final
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -30,6 +30,10 @@ MOST_ATTEMPTS: Final = 250
 _LABEL: Final = b"gatehouse record 1"
 _AT_ONCE: Final = 6
 """The encryption key and the salts that nearly every exchange needs: the five parts up to its first attempt."""
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
+_INNER_REST: Final = b"\x36" * (sha256().block_size - KEY_BYTES)
+_OUTER_REST: Final = b"\x5c" * (sha256().block_size - KEY_BYTES)
 
 
 def sent(attempt: int) -> str:
@@ -74,7 +78,7 @@ class RecordKey:
         """Return the commitment to a part, in hexadecimal, given the SHA-256 of its exact bytes."""
         if len(digest) != DIGEST_BYTES:
             raise ValueError(f"{len(digest)} bytes are no SHA-256 digest")
-        return hmac.digest(self.salt(part), digest, "sha256").hex()
+        return _hmac(self.salt(part), digest)
 
     def wrapped_by(self, tenant_key: TenantKey) -> bytes:
         """Return this key in a form that only the tenant's key opens."""
@@ -112,6 +116,15 @@ class TenantKey:
 def new_secret() -> bytes:
     """Return a new key's bytes."""
     return os.urandom(KEY_BYTES)
+
+
+def _hmac(key: bytes, message: bytes) -> str:
+    """Return HMAC-SHA256 in hexadecimal, of a key of `KEY_BYTES` (RFC 2104, section 2).
+
+    Two hashes cost half of what the library's one call does, which looks its algorithm up each time.
+    """
+    inner = sha256(key.translate(_INNER) + _INNER_REST + message).digest()
+    return sha256(key.translate(_OUTER) + _OUTER_REST + inner).hexdigest()
 
 
 def _expand(secret: bytes, keys: int) -> bytes:
