@@ -23,13 +23,13 @@ class Receipt(Struct, frozen=True, gc=False):
 class Sealed:
     """An exchange's payload, encrypted: what a store of payloads makes durable.
 
-    `blob` is the ciphertext, `digest` its SHA-256 (32 bytes), `wrapped_key` the record's key under version `key_version` of the
-    tenant's key, `day` the UTC day "2026-11-24" whose file takes the blob.
+    `blob` is the ciphertext (a view where it is large), `digest` its SHA-256 (32 bytes), `wrapped_key` the record's key under
+    version `key_version` of the tenant's key, `day` the UTC day "2026-11-24" whose file takes the blob.
     """
 
     exchange_id: str
     tenant: str
-    blob: bytes
+    blob: bytes | memoryview
     wrapped_key: bytes
     key_version: int
     digest: bytes

@@ -1,4 +1,4 @@
-"""What the log stands on: folders that must reach the disk, the space that is left, and some held back for bad days."""
+"""The space under the log: how much is left, and some held back for bad days."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ BALLAST: Final = 33_554_432
 SHARE: Final = 16
 """The ballast is at most this part of a small file system."""
 _ALL: Final = 100
-_PIECE: Final = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +49,6 @@ def space(folder: Path) -> Space:
     """Return the space of the file system that a folder is on; raises `OSError`."""
     found = os.statvfs(folder)
     return Space(used=(found.f_blocks - found.f_bfree) * found.f_frsize, free=found.f_bavail * found.f_frsize)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable; raises `OSError`. SQLite ignores that this failed, hence our own."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def renew_file(path: Path) -> None:
-    """Write a file's bytes over themselves and make them durable; raises `OSError`. One that is missing is left so.
-
-    After a failed fsync the kernel takes the pages for clean, and a second fsync succeeds without having written them.
-    """
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
-    try:
-        at = 0
-        while piece := os.pread(handle, _PIECE, at):
-            at += os.pwrite(handle, piece, at)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def is_full(error: Exception) -> bool:

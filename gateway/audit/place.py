@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.audit.clock import Clock
-from gateway.audit.disk import BALLAST, Disk, Space, renew_file, space, sync_folder
+from gateway.audit.disk import BALLAST, Disk, Space, space
 from gateway.audit.store import Connect, Durably, Store, StoreError, Tail, connect, open_store
+from gateway.store.durable import renew_file, sync_folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Final
 
 from gateway.audit.layout import CLI, lock_file, slot_folder, slot_folders
 from gateway.errors import SettingsError
+from gateway.store.private import make_folder
 
 PATIENCE: Final = 10.0
 """Seconds that a command waits for another command that writes."""
@@ -66,7 +67,7 @@ def claim_cli(store: Path, *, patience: float = PATIENCE) -> Slot:
 def _try(store: Path, name: str) -> Slot | None:
     folder = slot_folder(store, name)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         lock = os.open(lock_file(folder), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SettingsError(f"store.path: {folder} cannot be written: {error.strerror}") from error

@@ -21,7 +21,6 @@ Invariants
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,11 +30,12 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 
 from gateway.audit.batch import Batch
-from gateway.audit.disk import renew_file, sync_folder
 from gateway.audit.frames import FrameError, pack, unpack
 from gateway.audit.layout import database, wal_file
 from gateway.audit.merkle import HASH_BYTES
 from gateway.audit.recovery import follow
+from gateway.store.durable import renew_file, sync_folder
+from gateway.store.private import make_file
 
 FORM: Final = 1
 """`PRAGMA user_version` of the form described above."""
@@ -194,10 +194,7 @@ def open_store(
     Raises `sqlite3.Error`, `OSError` or `StoreError`.
     """
     path = database(folder)
-    # SQLite gives its -wal and -shm files the mode of the database, so the database must be private from its first byte. One
-    # that is there is not opened by us: closing it would drop the locks that SQLite holds on it in this process.
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    make_file(path)
     connection = connect(path)
     try:
         _prepare(connection)

@@ -11,9 +11,7 @@ Invariants
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-import os
 import sqlite3
 import ssl
 from pathlib import Path
@@ -25,6 +23,7 @@ from sqlalchemy.exc import ArgumentError
 
 from gateway.errors import SettingsError
 from gateway.settings.tree import Store
+from gateway.store.private import make_file, make_folder
 
 FILE: Final = "state.sqlite3"
 LOCK: Final = "state.lock"
@@ -47,9 +46,10 @@ def open_engine(store: Store, *, patience: float = PATIENCE) -> Engine:
 
 def _open_sqlite(folder: Path, *, patience: float) -> Engine:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = _private_file(folder / FILE)
-        lock = _private_file(folder / LOCK)
+        file, lock = folder / FILE, folder / LOCK
+        make_folder(folder)
+        make_file(file)
+        make_file(lock)
     except OSError as error:
         raise SettingsError(f"store.path: {folder} cannot be written: {error.strerror}") from error
     engine = create_engine(
@@ -66,17 +66,6 @@ def _open_sqlite(folder: Path, *, patience: float) -> Engine:
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", _begin)
     return engine
-
-
-def _private_file(path: Path) -> Path:
-    """Make an empty file that only its owner reads, unless it is there; SQLite gives its -wal and -shm files the same mode.
-
-    What is there is not even opened: closing it would drop the locks that this process's other connections hold on it
-    (POSIX ties a lock to process and file, not to the descriptor).
-    """
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    return path
 
 
 def prepare_sqlite(connection: sqlite3.Connection, *, where: str, lock: Path) -> None:
@@ -107,6 +96,8 @@ def _begin(connection: Connection) -> None:
 def _open_postgres(database: str, *, patience: float) -> Engine:
     url = _postgres_url(database)
     try:
+        from gateway.store.postgres import PostgresConnection  # noqa: PLC0415  # its driver is an extra
+
         engine = create_engine(
             url.set(drivername="postgresql+pg8000", query={}),
             connect_args={"timeout": patience, "application_name": "gatehouse", **_postgres_options(url)},
@@ -117,19 +108,8 @@ def _open_postgres(database: str, *, patience: float) -> Engine:
         )
     except ModuleNotFoundError as error:
         raise SettingsError("store.database: PostgreSQL needs its driver: install 'gatehouse[postgres]'") from error
-    engine.dialect.do_close = engine.dialect.do_terminate = _close_postgres  # type: ignore[method-assign, assignment]
+    event.listen(engine, "do_connect", lambda _dialect, _record, arguments, options: PostgresConnection(*arguments, **options))
     return engine
-
-
-def _close_postgres(connection: Any) -> None:
-    """Close a connection and the file over its socket, which the driver leaves open where the server does not take its leave."""
-    file = getattr(connection, "_sock", None)
-    try:
-        connection.close()
-    finally:
-        if file is not None:
-            with contextlib.suppress(OSError, ValueError):
-                file.close()
 
 
 def _postgres_url(database: str) -> URL:

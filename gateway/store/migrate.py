@@ -17,7 +17,7 @@ from gateway.errors import SettingsError
 from gateway.settings.tree import Store
 from gateway.store.engine import PATIENCE, open_engine
 
-REVISIONS: Final = ("0001",)
+REVISIONS: Final = ("0001", "0002")
 """Every revision under `migrations/versions`, oldest first; said here so that a start need not read the folder."""
 
 UPGRADE_PATIENCE: Final = 60.0
@@ -76,13 +76,13 @@ def _upgrade(store: Store) -> None:
         engine.dispose()
 
 
-def _run_migrations(connection: Connection) -> None:
+def _run_migrations(connection: Connection, *, to: str = "head") -> None:
     from alembic import command  # noqa: PLC0415  # a fifth of a second that a start with a current schema need not spend
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", "gateway.store:migrations")
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def _where(store: Store, engine: Engine) -> str:

@@ -5,7 +5,7 @@ Times are whole seconds since 1970, UTC.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
 
 metadata = MetaData(
     naming_convention={
@@ -30,3 +30,22 @@ api_keys = Table(
     Column("revoked", BigInteger),
 )
 """API keys: `digest` is HMAC-SHA256 of the whole key under the pepper whose id is `pepper`; the key itself is nowhere."""
+
+label_moves = Table(
+    "label_moves",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("prompt", String(129), nullable=False),
+    Column("label", String(64), nullable=False),
+    Column("version", String(16), nullable=False),
+    Column("canary", String(16)),
+    Column("percent", Integer, nullable=False),
+    Column("sticky", String(16), nullable=False),
+    Column("by", String(256), nullable=False),
+    Column("why", String(1024), nullable=False),
+    Column("report", String(256)),
+    Column("at", BigInteger, nullable=False),
+    Column("before", String(16)),
+    Index(None, "prompt", "label"),
+)
+"""Moves of labels, numbered from 1 without a gap; the latest of a label holds. The database refuses to change or delete one."""

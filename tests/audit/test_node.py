@@ -12,11 +12,13 @@ from gateway.errors import SettingsError
 
 
 def test_a_node_s_name_is_made_once_and_kept(tmp_path: Path) -> None:
-    name = load_node(tmp_path / "var")
+    store = tmp_path / "gateway" / "var"
+    name = load_node(store)
     assert re.fullmatch(r"[0-9a-f]{8}", name)
-    assert load_node(tmp_path / "var") == name
+    assert load_node(store) == name
     assert load_node(tmp_path / "other") != name
-    assert node_file(tmp_path / "var").stat().st_mode & 0o777 == 0o600
+    assert node_file(store).stat().st_mode & 0o777 == 0o600
+    assert [folder.stat().st_mode & 0o777 for folder in (store, store.parent)] == [0o700, 0o700]
 
 
 def test_of_several_processes_all_get_the_same_name(tmp_path: Path) -> None:

@@ -48,8 +48,10 @@ def test_a_slot_belongs_to_the_process_until_it_is_gone(tmp_path: Path) -> None:
 
 
 def test_only_the_owner_can_look_into_a_slot(tmp_path: Path) -> None:
-    slot = claim(tmp_path)
-    assert slot.folder.stat().st_mode & 0o777 == 0o700
+    store = tmp_path / "gateway" / "var"
+    slot = claim(store)
+    folders = [slot.folder, logs_folder(store), store, store.parent]
+    assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o700] * 4
     assert lock_file(slot.folder).stat().st_mode & 0o777 == 0o600
     slot.release()
 

@@ -20,6 +20,7 @@ from gateway.store.engine import open_engine
 from gateway.store.migrate import _ADVISORY_LOCK, REVISIONS, _run_migrations, migrate, open_store
 from tests.store.postgres import Cluster
 
+TABLES = {"alembic_version", "api_keys", "label_moves"}
 START = """
 import sys
 from gateway.settings.tree import Store
@@ -56,7 +57,7 @@ def tables(engine: Engine) -> set[str]:
 
 def test_an_empty_database_gets_every_table(store: Store) -> None:
     with opened(store) as engine:
-        assert tables(engine) == {"alembic_version", "api_keys"}
+        assert tables(engine) == TABLES
 
 
 def test_processes_that_start_together_all_find_the_schema(store: Store) -> None:
@@ -83,7 +84,7 @@ def test_an_upgrade_of_postgresql_waits_for_the_one_under_way(postgres: Cluster,
             waited = connection.execute(waiting).scalar_one() == 1
     second.join()
     assert waited
-    assert tables(engine) == {"alembic_version", "api_keys"}
+    assert tables(engine) == TABLES
     engine.dispose()
 
 
@@ -103,6 +104,21 @@ def test_what_was_there_stays(store: Store) -> None:
         assert connection.execute(text("SELECT id FROM api_keys")).scalars().all() == ["a"]
 
 
+def test_an_older_database_is_brought_up_to_date_with_what_is_in_it(store: Store) -> None:
+    engine = open_engine(store)
+    with engine.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
+        _run_migrations(connection, to="0001")
+        connection.execute(
+            text("INSERT INTO api_keys (id, digest, pepper, tenant, role, created) VALUES ('a', '', 'p', 't', 'app', 1)")
+        )
+    assert tables(engine) == TABLES - {"label_moves"}
+    migrate(store, engine)
+    assert tables(engine) == TABLES
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT id FROM api_keys")).scalars().all() == ["a"]
+    engine.dispose()
+
+
 def test_an_upgrade_that_breaks_off_leaves_nothing(store: Store) -> None:
     engine = open_engine(store)
     with engine.execution_options(begin="BEGIN IMMEDIATE").connect() as connection:
@@ -112,14 +128,14 @@ def test_an_upgrade_that_breaks_off_leaves_nothing(store: Store) -> None:
         transaction.rollback()
     assert tables(engine) == set()
     migrate(store, engine)
-    assert tables(engine) == {"alembic_version", "api_keys"}
+    assert tables(engine) == TABLES
     engine.dispose()
 
 
 def test_a_database_of_a_newer_program_is_refused_and_left_alone(store: Store) -> None:
     with opened(store) as engine, engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SettingsError, match="schema 9999, this program knows up to 0001: run the newer version"):
+    with pytest.raises(SettingsError, match="schema 9999, this program knows up to 0002: run the newer version"):
         open_store(store)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.settings.tree import Store
 from gateway.store.migrate import open_store
-from gateway.store.schema import api_keys, metadata
+from gateway.store.schema import api_keys, label_moves, metadata
 
 KEY = {
     "id": "abcdefghijkl",
@@ -22,6 +22,21 @@ KEY = {
     "created": 2**40,
     "expires": None,
     "revoked": None,
+}
+
+MOVE = {
+    "seq": 2**40,
+    "prompt": "support/triage",
+    "label": "production",
+    "version": "v8",
+    "canary": None,
+    "percent": 0,
+    "sticky": "caller",
+    "by": "os:größe",
+    "why": "Größe & Co.",
+    "report": None,
+    "at": 2**40,
+    "before": None,
 }
 
 
@@ -46,6 +61,22 @@ def test_what_a_key_must_have_cannot_be_left_out(engine: Engine, column: str) ->
     engine.dispose()
 
 
+def test_a_move_comes_back_as_it_was_stored(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(insert(label_moves).values(MOVE))
+    with engine.connect() as connection:
+        row = connection.execute(select(label_moves)).one()
+    engine.dispose()
+    assert row._asdict() == MOVE
+
+
+@pytest.mark.parametrize("column", ["prompt", "label", "version", "percent", "sticky", "by", "why", "at"])
+def test_what_a_move_must_have_cannot_be_left_out(engine: Engine, column: str) -> None:
+    with pytest.raises(DBAPIError), engine.begin() as connection:
+        connection.execute(insert(label_moves).values(MOVE | {column: None}))
+    engine.dispose()
+
+
 def test_an_id_stands_there_once(engine: Engine) -> None:
     with pytest.raises(DBAPIError), engine.begin() as connection:
         connection.execute(insert(api_keys), [KEY, KEY])
@@ -57,4 +88,4 @@ def test_the_tables_need_nothing_that_one_engine_lacks(tmp_path: Path) -> None:
         statements: list[object] = []
         mock = create_mock_engine(address, lambda statement, *_, said=statements: said.append(statement))
         metadata.create_all(mock, checkfirst=False)
-        assert len(statements) == len(metadata.tables)
+        assert len(statements) == len(metadata.tables) + sum(len(table.indexes) for table in metadata.tables.values())

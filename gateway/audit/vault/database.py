@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from gateway.audit.disk import renew_file, sync_folder
-from gateway.audit.vault.private import make_folders
+from gateway.store.durable import renew_file, sync_folder
+from gateway.store.private import make_file, make_folder
 
 FORM: Final = 1
 """`PRAGMA user_version` of the tables that this version makes."""
@@ -70,7 +70,7 @@ def open_database(
     Where it is `strict`, as after a failure, a reader that keeps the WAL file from being started afresh is an error.
     Raises `sqlite3.Error` or `OSError`.
     """
-    make_folders(path.parent.parent, path.parent)
+    make_folder(path.parent)
     with _alone(path.parent):
         connection = _open(path, tables, connect=connect, renew=renew, strict=strict)
     try:
@@ -83,10 +83,7 @@ def open_database(
 
 
 def _open(path: Path, tables: Sequence[str], *, connect: Connect, renew: Sync, strict: bool) -> Connection:
-    # SQLite gives its -wal and -shm files the mode of the database, so the database must be private from its first byte. One
-    # that is there is not opened: closing it would drop the locks that this process's other connections hold on it.
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    make_file(path)
     connection = connect(path)
     try:
         _prepare(connection, tables)

@@ -22,10 +22,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from gateway.audit.disk import renew_file, sync_folder
 from gateway.audit.vault.database import Sync
 from gateway.audit.vault.frame import scan
-from gateway.audit.vault.private import make_folders
+from gateway.store.durable import renew_file, sync_folder
+from gateway.store.private import make_folder
 
 MOST_PIECES: Final = 512
 """Pieces that are written in one call; systems take at least 1,024 (POSIX: at least 16)."""
@@ -81,7 +81,7 @@ class DayFile:
             self._handle = self._open()
         return self.end
 
-    def append(self, pieces: Sequence[bytes]) -> None:
+    def append(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Make frames durable, at the place that `ready` told."""
         start = self.ready()
         try:
@@ -101,7 +101,7 @@ class DayFile:
 
     def _open(self) -> int:
         folder = self._path.parent
-        make_folders(folder.parent, folder)
+        make_folder(folder)
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             self._end = self._bring_in_order(handle)
@@ -133,10 +133,10 @@ class DayFile:
         start = max(end - 1, 0) // PAGE * PAGE
         self._files.write(handle, [os.pread(handle, end - start, start)], start)
 
-    def _write(self, pieces: Sequence[bytes], start: int) -> int:
+    def _write(self, pieces: Sequence[bytes | memoryview], start: int) -> int:
         at = start
         for first in range(0, len(pieces), MOST_PIECES):
-            some: list[bytes | memoryview] = list(pieces[first : first + MOST_PIECES])
+            some = list(pieces[first : first + MOST_PIECES])
             while some:
                 written = self._files.write(self._handle, some, at)
                 at += written

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from gateway.audit.disk import sync_folder
 from gateway.audit.vault.database import Connect, Sync, connect
 from gateway.audit.vault.errors import PayloadErased
 from gateway.audit.vault.layout import root_file, tenants_database
@@ -22,6 +21,7 @@ from gateway.audit.vault.recordkey import TenantKey, new_secret
 from gateway.audit.vault.root import Root, load_root
 from gateway.audit.vault.tenants import TenantKeys, WrappedKey, open_tenant_keys, read_tenant_keys
 from gateway.errors import SettingsError
+from gateway.store.durable import sync_folder
 
 T = TypeVar("T")
 

@@ -40,7 +40,7 @@ class _Share:
     file: DayFile
     start: int
     at: int
-    pieces: list[bytes] = field(default_factory=list)
+    pieces: list[bytes | memoryview] = field(default_factory=list)
 
 
 class Payloads:
@@ -157,9 +157,9 @@ class Payloads:
             keys.close()
 
 
-def open_payloads(store: Path, slot: str, *, day: str) -> Payloads:
+def open_payloads(store: Path, slot: str, *, day: str, files: Files | None = None) -> Payloads:
     """Open the payloads of the slot that this process holds, as `write` will need them; raises `SettingsError`."""
-    payloads = Payloads(store, slot)
+    payloads = Payloads(store, slot, files=files)
     try:
         payloads.prepare(day)
     except (sqlite3.Error, OSError) as error:

@@ -13,12 +13,13 @@ Erasing one exchange is deleting its row.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from gateway.audit.disk import renew_file, sync_folder
 from gateway.audit.vault.database import Connect, Connection, Sync, close, connect, open_database, read_database, transaction
 from gateway.audit.vault.layout import records_database
+from gateway.store.durable import renew_file, sync_folder
 
 _TABLES: Final = (
     """
@@ -34,7 +35,10 @@ _TABLES: Final = (
     "CREATE TABLE days (day TEXT PRIMARY KEY, sure INTEGER NOT NULL) WITHOUT ROWID",
 )
 # An exchange is sealed once: what it replaces, if anything, is what a write left behind that failed.
-_INSERT: Final = "INSERT OR REPLACE INTO record_keys (id, tenant, version, wrapped, day, at) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT: Final = "INSERT OR REPLACE INTO record_keys (id, tenant, version, wrapped, day, at) VALUES "
+_VALUES: Final = "(?, ?, ?, ?, ?, ?)"
+_AT_ONCE: Final = (32, 8, 1)
+"""Rows that one statement adds: the GIL is let go and taken again for each statement, which may wait for whoever has it."""
 _SURE: Final = "INSERT INTO days (day, sure) VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET sure = excluded.sure"
 
 
@@ -58,7 +62,11 @@ class RecordKeys:
     def add(self, keys: Iterable[WrappedRecordKey], *, sure: Mapping[str, int]) -> None:
         """Make keys durable, and how far the days' files are."""
         with transaction(self._connection):
-            self._connection.executemany(_INSERT, keys)
+            left = list(keys)
+            for count in _AT_ONCE:
+                while len(left) >= count:
+                    some, left = left[:count], left[count:]
+                    self._connection.execute(_INSERT + ", ".join([_VALUES] * count), list(chain.from_iterable(some)))
             self._connection.executemany(_SURE, sure.items())
 
     def find(self, exchange: bytes) -> WrappedRecordKey | None:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.audit.vault.errors import PayloadDamaged
 from gateway.audit.vault.layout import root_file
-from gateway.audit.vault.private import load_secret
+from gateway.store.private import load_secret
 
 NONCE_BYTES: Final = 12
 ID_CHARS: Final = 16

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from gateway.audit.disk import sync_folder
 from gateway.audit.vault.database import Connect, Connection, Sync, close, connect, open_database, read_database, transaction
 from gateway.audit.vault.layout import tenants_database
+from gateway.store.durable import sync_folder
 
 _TABLES: Final = (
     """

@@ -9,11 +9,11 @@ import random
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from gateway.audit.contract import Sealed
-from gateway.audit.disk import sync_folder
 from gateway.audit.vault.blob import Compression
 from gateway.audit.vault.database import Connection, Cursor, connect
 from gateway.audit.vault.dayfile import Files
@@ -22,6 +22,7 @@ from gateway.audit.vault.reader import Opened, PayloadReader
 from gateway.audit.vault.record import Record, payload_of
 from gateway.audit.vault.recordkey import TenantKey
 from gateway.exchange.ids import new_id
+from gateway.store.durable import sync_folder
 
 DAY = "2026-11-24"
 PARTS: dict[str, bytes] = {
@@ -49,14 +50,17 @@ def flipped(data: bytes, bit: int) -> bytes:
 
 @dataclass
 class Store:
-    """A folder with keys of its own, in which payloads are written and opened."""
+    """A folder with keys of its own, in which payloads are written and opened; `close` it once keys were used."""
 
     path: Path
     slot: str = "0"
-    keyring: Keyring = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.keyring = open_keyring(self.path)
+    @cached_property
+    def keyring(self) -> Keyring:
+        return open_keyring(self.path)
+
+    def close(self) -> None:
+        self.keyring.close()
 
     @property
     def payload_file(self) -> Path:

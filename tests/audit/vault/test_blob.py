@@ -50,14 +50,17 @@ def test_sizes_and_levels_make_no_difference(level: int, size: int) -> None:
     assert unseal(seal(packed, key=KEY, exchange=ID, tenant="acme"), key=KEY, exchange=ID, tenant="acme") == given_parts
 
 
-def test_the_form_is_the_documented_one() -> None:
-    blob = seal(QUICK.pack(PARTS), key=KEY, exchange=ID, tenant="Ümlaut")
+@pytest.mark.parametrize("more", [0, 1_500_000])
+def test_the_form_is_the_documented_one_whatever_the_size(more: int) -> None:
+    given_parts = {**PARTS, "answer": PARTS["answer"] + random.Random(more).randbytes(more)}  # noqa: S311  # repeatable
+    blob = seal(QUICK.pack(given_parts), key=KEY, exchange=ID, tenant="Ümlaut")
+    assert isinstance(blob, memoryview if more else bytes)
     packed = AESGCM(KEY).decrypt(bytes(12), blob, b"gatehouse payload 1" + ID + "Ümlaut".encode())
     data = ZstdDecompressor().decompress(packed)
     length = int.from_bytes(data[:4], "big")
     layout = msgspec.json.decode(data[4 : 4 + length])
     contents = data[4 + length :]
-    assert {name: contents[at : at + size] for name, (at, size) in layout.items()} == PARTS
+    assert {name: contents[at : at + size] for name, (at, size) in layout.items()} == given_parts
 
 
 @pytest.mark.parametrize("size", [100, 2_000_000])
@@ -81,15 +84,39 @@ def test_it_opens_for_its_own_exchange_tenant_and_key_alone() -> None:
 
 
 def test_every_flipped_bit_and_every_cut_is_found_out() -> None:
-    blob = seal(QUICK.pack(PARTS), key=KEY, exchange=ID, tenant="acme")
+    blob = bytes(seal(QUICK.pack(PARTS), key=KEY, exchange=ID, tenant="acme"))
     changed = [flipped(blob, bit) for bit in range(8 * len(blob))] + [blob[:size] for size in range(len(blob))]
     for each in (*changed, blob + b"\0"):
         with pytest.raises(PayloadDamaged):
             unseal(each, key=KEY, exchange=ID, tenant="acme")
 
 
+def test_a_change_to_a_large_one_is_found_out() -> None:
+    chance = random.Random(1)  # noqa: S311  # repeatable
+    blob = bytearray(seal(QUICK.pack({"received": chance.randbytes(1_500_000)}), key=KEY, exchange=ID, tenant="acme"))
+    for place in (0, len(blob) - 1, *(chance.randrange(len(blob)) for _ in range(20))):
+        blob[place] ^= 1 << chance.randrange(8)
+        with pytest.raises(PayloadDamaged, match=r"^it was changed"):
+            unseal(memoryview(blob), key=KEY, exchange=ID, tenant="acme")
+
+
+def compressed(layout: bytes, contents: bytes = b"") -> bytes:
+    return ZstdCompressor().compress(len(layout).to_bytes(4, "big") + layout + contents)
+
+
 @pytest.mark.parametrize(
-    "packed", [b"", b"text", ZstdCompressor().compress(b"\0\0\0\x04text"), ZstdCompressor().compress(b"\xff")]
+    "packed",
+    [
+        b"",
+        b"text",
+        compressed(b"text"),
+        ZstdCompressor().compress(b"\xff"),
+        compressed(b'{"received":[0,5]}', b"four"),
+        compressed(b'{"received":[1,3]}', b"four"),
+        compressed(b'{"received":[0,2],"answer":[1,3]}', b"four"),
+        compressed(b'{"received":[0,-1]}', b"four"),
+        compressed(b'{"received":[0,4]}', b"four")[:-1],
+    ],
 )
 def test_what_was_sealed_and_is_no_payload_is_said(packed: bytes) -> None:
     blob = seal(packed, key=KEY, exchange=ID, tenant="acme")

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -108,20 +109,21 @@ def test_a_key_that_is_gone_is_erased(tmp_path: Path) -> None:
     with pytest.raises(PayloadErased, match=rf"^there is no key {version} of tenant 'acme'$"):
         store.keyring.find("acme", version)
     assert store.keyring.refresh("acme").version > version
-    store.keyring.close()
+    store.close()
 
 
 @pytest.mark.parametrize("bit", [0, 100, 300, 479])
 def test_a_changed_key_is_found_out(tmp_path: Path, bit: int) -> None:
     store = Store(tmp_path)
     store.keyring.prepare("acme")
-    ((wrapped,),) = sqlite3.connect(tmp_path / "keys" / "tenants.sqlite3").execute("SELECT wrapped FROM tenant_keys").fetchall()
+    with closing(sqlite3.connect(tmp_path / "keys" / "tenants.sqlite3")) as connection:
+        ((wrapped,),) = connection.execute("SELECT wrapped FROM tenant_keys").fetchall()
     store.change("UPDATE tenant_keys SET wrapped = ?", flipped(wrapped, bit), database="tenants.sqlite3")
     with pytest.raises(PayloadDamaged, match=r"^key 1 of tenant 'acme' was changed"):
         store.keyring.find("acme", 1)
     with pytest.raises(PayloadDamaged, match=r"^key 1 of tenant 'acme' was changed"):
         store.keyring.refresh("acme")
-    store.keyring.close()
+    store.close()
 
 
 def test_a_key_given_to_another_tenant_is_found_out(tmp_path: Path) -> None:
@@ -130,7 +132,7 @@ def test_a_key_given_to_another_tenant_is_found_out(tmp_path: Path) -> None:
     store.change("UPDATE tenant_keys SET tenant = 'globex'", database="tenants.sqlite3")
     with pytest.raises(PayloadDamaged, match=r"^key 1 of tenant 'globex' was changed"):
         store.keyring.prepare("globex")
-    store.keyring.close()
+    store.close()
 
 
 def test_a_failed_connection_is_replaced(tmp_path: Path) -> None:

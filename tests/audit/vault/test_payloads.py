@@ -7,6 +7,8 @@ import random
 import shutil
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,8 +27,9 @@ NEXT_DAY = "2026-11-25"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(Store(tmp_path)) as store:
+        yield store
 
 
 def sizes(*sealed: Sealed) -> int:
@@ -187,7 +190,7 @@ def test_a_crash_at_any_byte_of_a_write_loses_nothing_acknowledged(
         for each in (*acknowledged, after):
             assert copy.open(each).parts == PARTS
         again.close()
-        copy.keyring.close()
+        copy.close()
         shutil.rmtree(copy.path)
     payloads.close()
 
@@ -297,7 +300,7 @@ def test_whatever_fails_in_whichever_order_all_that_was_acknowledged_can_be_open
         life.live("none")
         assert [life.store.open(each).parts for each in life.acknowledged] == [PARTS] * len(life.acknowledged)
         life.payloads.close()
-        life.store.keyring.close()
+        life.store.close()
         shutil.rmtree(folder)
 
     check()

@@ -6,6 +6,7 @@ import hashlib
 import random
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -24,9 +25,8 @@ from tests.audit.vault.kit import DAY, PARTS, Store, flipped, sealed
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path)
-    yield store
-    store.keyring.close()
+    with closing(Store(tmp_path)) as store:
+        yield store
 
 
 @pytest.fixture

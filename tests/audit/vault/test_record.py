@@ -34,7 +34,7 @@ def test_it_says_of_itself_what_a_store_and_an_entry_need() -> None:
     exchange = new_id()
     sealed = Record(exchange, tenant_key("acme", 9)).seal(PARTS, compression=QUICK, day=DAY)
     assert (sealed.exchange_id, sealed.tenant, sealed.key_version, sealed.day) == (exchange, "acme", 9, DAY)
-    assert sealed.digest == digest(sealed.blob)
+    assert sealed.digest == digest(bytes(sealed.blob))
     payload = payload_of(sealed)
     assert (payload.digest, payload.bytes, payload.day, payload.key) == (sealed.digest.hex(), len(sealed.blob), DAY, 9)
 

@@ -69,3 +69,12 @@ def test_a_reader_sees_what_is_there_while_it_is_written(tmp_path: Path, table: 
         reader.add(KEYS, sure={})
     reader.close()
     table.close()
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 32, 41, 75])
+def test_however_many_keys_come_together_each_is_there(table: RecordKeys, count: int) -> None:
+    keys = [WrappedRecordKey(number.to_bytes(16, "big"), "acme", 1, bytes([number]) * 40, DAY, number) for number in range(count)]
+    table.add(keys, sure={DAY: 0})
+    assert [table.find(each.id) for each in keys] == keys
+    assert table.find(count.to_bytes(16, "big")) is None
+    table.close()

@@ -8,6 +8,7 @@ import random
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -153,7 +154,8 @@ def test_a_key_that_cannot_be_had_refuses_the_exchange_and_is_tried_again(tmp_pa
 
 
 def test_a_key_that_was_changed_refuses_the_exchange(tmp_path: Path, clock: Clock) -> None:
-    open_keyring(tmp_path).prepare("acme")
+    with closing(open_keyring(tmp_path)) as keyring:
+        keyring.prepare("acme")
     connection = sqlite3.connect(tmp_path / "keys" / "tenants.sqlite3")
     ((wrapped,),) = connection.execute("SELECT wrapped FROM tenant_keys").fetchall()
     with connection:

@@ -7,12 +7,13 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from gateway.audit.vault.private import load_secret, make_folders, read_secret
 from gateway.errors import SettingsError
+from gateway.store.private import load_secret, make_file, make_folder, make_once, read_secret
 
 
 def load(path: Path, why: str = "") -> bytes:
@@ -128,7 +129,7 @@ def test_starts_at_the_same_moment_agree(tmp_path: Path) -> None:
 
 def test_it_is_on_the_disk_before_it_has_its_name(tmp_path: Path) -> None:
     program = (
-        "import os, sys; from pathlib import Path; from gateway.audit.vault.private import load_secret\n"
+        "import os, sys; from pathlib import Path; from gateway.store.private import load_secret\n"
         "sys.addaudithook(lambda event, args: os._exit(7) if event == 'os.link' else None)\n"
         "load_secret(Path(sys.argv[1], 'root.key'), 'The root key', lost=str)\n"
     )
@@ -137,11 +138,60 @@ def test_it_is_on_the_disk_before_it_has_its_name(tmp_path: Path) -> None:
     assert [path.stat().st_size for path in tmp_path.iterdir()] == [32]
 
 
+def test_a_file_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
+    make_once(tmp_path / "var" / "name", b"first")
+    make_once(tmp_path / "var" / "name", b"second")
+    assert (tmp_path / "var" / "name").read_bytes() == b"first"
+    assert [path.name for path in (tmp_path / "var").iterdir()] == ["name"]
+    assert (tmp_path / "var" / "name").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_empty_file_is_private_whatever_the_umask_and_one_that_is_there_is_not_touched(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        make_file(tmp_path / "database")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "database").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "database").write_bytes(b"rows")
+    make_file(tmp_path / "database")
+    assert (tmp_path / "database").read_bytes() == b"rows"
+
+
 def test_no_folder_on_the_way_is_open_to_others(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        make_folders(tmp_path / "a", tmp_path / "a" / "b")
+        make_folder(tmp_path / "a" / "b" / "c")
     finally:
         os.umask(before)
-    make_folders(tmp_path / "a", tmp_path / "a" / "b")
-    assert [each.stat().st_mode & 0o777 for each in (tmp_path / "a", tmp_path / "a" / "b")] == [0o700, 0o700]
+    make_folder(tmp_path / "a" / "b" / "c")
+    folders = [tmp_path / "a", tmp_path / "a" / "b", tmp_path / "a" / "b" / "c"]
+    assert [each.stat().st_mode & 0o777 for each in folders] == [0o700] * 3
+
+
+def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir(mode=0o755)
+    mode = (tmp_path / "open").stat().st_mode
+    make_folder(tmp_path / "open" / "a")
+    make_folder(tmp_path / "open")
+    assert (tmp_path / "open").stat().st_mode == mode
+
+
+def test_a_file_in_the_way_of_a_folder_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        make_folder(tmp_path / "file")
+    with pytest.raises(FileExistsError):
+        make_folder(tmp_path / "file" / "a" / "b")
+
+
+def test_folders_that_several_make_at_the_same_moment_are_made(tmp_path: Path) -> None:
+    together = threading.Barrier(8)
+
+    def make(number: int) -> None:
+        for turn in range(20):
+            together.wait(timeout=20)
+            make_folder(tmp_path / str(turn) / "a" / "b" / str(number % 2))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(make, range(8))) == [None] * 8

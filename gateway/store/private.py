@@ -1,8 +1,10 @@
-"""A file of secret bytes: made once, and never read where others could read it too.
+"""Files and folders for the gateway's own user: made once, and secrets never read where others could read them too.
 
 Invariants
-- It is made whole or not at all; of several processes that make it at the same time one wins, and all read what that one made.
-- It is never read through a link, from another owner, or where group or world may read it.
+- A file with contents is made whole or not at all; of several processes that make it at the same time one wins, and all read
+  what that one made.
+- A secret is never read through a link, from another owner, or where group or world may read it.
+- No folder that is made on the way is open to others.
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from gateway.audit.disk import sync_folder
 from gateway.errors import SettingsError
+from gateway.store.durable import sync_folder
 
 SIZE: Final = 32
 """Bytes of a secret."""
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def load_secret(path: Path, what: str, *, lost: Callable[[], str]) -> bytes:
@@ -32,7 +35,7 @@ def load_secret(path: Path, what: str, *, lost: Callable[[], str]) -> bytes:
         if not path.is_symlink() and not path.exists():
             why = lost()
             if not why:
-                _make(path)
+                make_once(path, os.urandom(SIZE))
             elif not path.exists():  # else another process has just made it, and then something under it
                 raise SettingsError(f"{what} {path} is missing {why}")
         return read_secret(path, what, uid=os.geteuid())
@@ -63,24 +66,39 @@ def read_secret(path: Path, what: str, *, uid: int) -> bytes:
     return secret
 
 
-def make_folders(*folders: Path) -> None:
-    """Make folders that only their owner enters, the outer before the inner, where there are none; raises `OSError`."""
-    for folder in folders:  # not in one call: parents that it makes on the way are open to all
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+def make_once(path: Path, data: bytes) -> None:
+    """Make a durable file of these bytes, unless there is one, which is then left as it is; raises `OSError`.
 
-
-def _make(path: Path) -> None:
-    """Write a new secret beside its place and link it there: of several processes one wins, none sees a part of it."""
-    make_folders(path.parent)
+    It is written beside its place and linked there: of several processes one wins, none sees a part of it.
+    """
+    make_folder(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    handle = os.open(draft, _NEW, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(os.urandom(SIZE))
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):  # another process was first; its secret is read next
+        with contextlib.suppress(FileExistsError):  # another process was first
             os.link(draft, path)
         sync_folder(path.parent)
     finally:
         draft.unlink()
+
+
+def make_file(path: Path) -> None:
+    """Make an empty file, unless there is one; for a database, whose -wal and -shm files get its mode. Raises `OSError`.
+
+    What is there is not even opened: closing it would drop the locks that this process's other connections hold on it (POSIX
+    ties a lock to process and file, not to the descriptor).
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, _NEW, 0o600))
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that only its owner enters, and so every missing one on the way to it; raises `OSError`."""
+    if not folder.is_dir():
+        if not folder.parent.is_dir():  # not by mkdir's own `parents`, which are open to all
+            make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
