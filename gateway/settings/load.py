@@ -14,7 +14,7 @@ from gateway.errors import SettingsError
 from gateway.settings.overlay import overlay
 from gateway.settings.problem import from_pydantic
 from gateway.settings.rules import broken
-from gateway.settings.tree import Settings, UpstreamServer
+from gateway.settings.tree import Route, Settings, UpstreamServer
 from gateway.settings.values import FROM_FILE
 
 
@@ -78,7 +78,14 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
     store = settings.store.model_copy(update={"path": _inside(folder, settings.store.path)})
     upstreams = {name: _with_absolute_key(upstream, folder) for name, upstream in settings.upstreams.items()}
     prompts = settings.prompts.model_copy(update={"path": _inside(folder, settings.prompts.path)})
-    return settings.model_copy(update={"store": store, "upstreams": upstreams, "prompts": prompts})
+    routes = {name: _with_absolute_tokenizer(route, folder) for name, route in settings.routes.items()}
+    return settings.model_copy(update={"store": store, "upstreams": upstreams, "prompts": prompts, "routes": routes})
+
+
+def _with_absolute_tokenizer(route: Route, folder: Path) -> Route:
+    if not route.tokenizer.endswith(".json"):
+        return route
+    return route.model_copy(update={"tokenizer": str(_inside(folder, Path(route.tokenizer)))})
 
 
 def _with_absolute_key(upstream: UpstreamServer, folder: Path) -> UpstreamServer:

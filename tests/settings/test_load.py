@@ -122,6 +122,14 @@ def test_absolute_paths_stay_and_dots_are_folded(tmp_path: Path) -> None:
     assert settings.upstreams["a"].api_key == f"file:{tmp_path.parent / 'keys' / 'a'}"
 
 
+def test_a_tokenizer_is_a_file_beside_the_settings_or_a_name(tmp_path: Path) -> None:
+    route = '[routes.{name}]\nupstreams = [{{ name = "a", model = "m" }}]\ntokenizer = "{tokenizer}"\n'
+    text = '[upstreams.a]\nkind = "fake"\n' + route.format(name="file", tokenizer="models/tokenizer.json")
+    settings = load(written(tmp_path, text + route.format(name="word", tokenizer="o200k_base")), {})
+    assert settings.routes["file"].tokenizer == str(tmp_path / "models" / "tokenizer.json")
+    assert settings.routes["word"].tokenizer == "o200k_base"
+
+
 def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
     settings = load(written(tmp_path, b"\xef\xbb\xbf"), {})
     assert settings.server.port == 8080
