@@ -15,7 +15,7 @@ from gateway.api.access import Access
 from gateway.audit.log import AuditLog
 from gateway.audit.reader import ReadError
 from gateway.audit.search.archive import LIMIT, MOST, Archive, Behind, Page, Record
-from gateway.audit.search.filters import Filters, Kind, Outcome, Place, cursor, moment
+from gateway.audit.search.filters import Filters, Kind, Outcome, Place, cursor, moment, prompt
 from gateway.audit.search.plaintext import access_to, open_parts
 from gateway.audit.search.rights import View, check_plaintext, view_of
 from gateway.audit.search.shown import ShownExchange, ShownPayload, shown, shown_payload
@@ -34,7 +34,10 @@ T = TypeVar("T")
 
 
 class AuditQuery(BaseModel):
-    """What is searched for; `since` and `until` are times of ISO 8601, or how long ago ("7d")."""
+    """What is searched for; `since` and `until` are times of ISO 8601, or how long ago ("7d").
+
+    `prompt` is a prompt's id or a version of it ("support/triage", "support/triage@v7").
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -42,6 +45,7 @@ class AuditQuery(BaseModel):
     tenant: str | None = None
     app: str | None = None
     route: str | None = None
+    prompt: str | None = None
     outcome: Outcome | None = None
     since: str | None = None
     until: str | None = None
@@ -121,6 +125,9 @@ def audit_router(access: Access, archive: Archive, *, log: AuditLog, payloads: P
 
 def _filters(query: AuditQuery) -> Filters:
     now = time.time()
+    used = (None, None) if query.prompt is None else prompt(query.prompt)
+    if used is None:
+        raise InvalidRequest("Write a prompt's id, or a version of it such as 'support/triage@v7'.", param="prompt")
     return Filters(
         kind=query.kind,
         tenant=query.tenant,
@@ -129,6 +136,8 @@ def _filters(query: AuditQuery) -> Filters:
         outcome=query.outcome,
         since=_moment(query.since, "since", now),
         until=_moment(query.until, "until", now),
+        prompt=used[0],
+        version=used[1],
     )
 
 

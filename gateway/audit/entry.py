@@ -20,6 +20,7 @@ Names follow OpenTelemetry's `gen_ai.*` where there is one:
     attempts[].model              gen_ai.response.model (as the upstream knows it)
     attempts[].response_id        gen_ai.response.id
     max_tokens                    gen_ai.request.max_tokens
+    prompt.id                     gen_ai.prompt.name
     parameters.temperature …      gen_ai.request.temperature … (top_p, top_k, seed, frequency_penalty, presence_penalty)
     finish_reasons                gen_ai.response.finish_reasons
     usage.input_tokens            gen_ai.usage.input_tokens
@@ -33,7 +34,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from gateway.exchange.caller import Role
 from gateway.exchange.usage import UsageSource
@@ -55,7 +56,7 @@ Day = Annotated[str, Meta(min_length=10, max_length=10)]
 Word = Annotated[str, Meta(max_length=256)]
 """A name or code of ours: of a tenant, route, upstream, node, error."""
 Text = Annotated[str, Meta(max_length=1024)]
-"""Words of a person who works with the log: the reason of an access."""
+"""Words of a person who works with the gateway: the reason of an access, why a label was moved."""
 Parameter = Signed | bool | Word
 """A number that a caller may set; a decimal is a string (`gateway.audit.parameters`)."""
 
@@ -122,12 +123,38 @@ class Refusal(_Part, frozen=True, kw_only=True):
     key: Word = ""
 
 
+class LeftOut(_Part, frozen=True, kw_only=True):
+    """What was left out of one input of a prompt so that it fits: `items` of them, which were `tokens` long together."""
+
+    input: Word
+    items: Count
+    tokens: Count
+
+
+class PromptUsed(_Part, frozen=True, kw_only=True):
+    """The prompt that an exchange's messages were rendered from: version `version` of `id`, whose files have that `digest`.
+
+    `label` is the label that was asked for, unset where the version itself was. `contract` is the number of the version's
+    contract for its inputs. `neutralised` counts control tokens that were broken in what the caller gave.
+    """
+
+    id: Word
+    version: Word
+    label: Word | UnsetType = UNSET
+    contract: Count
+    digest: Digest
+    neutralised: Count = 0
+    trimmed: Annotated[list[LeftOut], Meta(max_length=MOST_ITEMS)] | UnsetType = UNSET
+    trimmed_total: Count | UnsetType = UNSET
+
+
 class Begin(_Entry, frozen=True, kw_only=True, tag="begin"):
     """An exchange has begun: durable before anything is dispatched for it.
 
     `route` is the public model name, known to be one of ours; `upstream` and `model` the leg that was drawn. `max_tokens` is
     what will be asked of the upstream, `shortened` whether that is less than the caller asked for. `received` commits to the
-    request's exact bytes as they came. `config` is the digest of the configuration in force.
+    request's exact bytes as they came. `config` is the digest of the configuration in force. `prompt` is unset where the messages
+    are the caller's own.
     """
 
     id: Id
@@ -150,6 +177,7 @@ class Begin(_Entry, frozen=True, kw_only=True, tag="begin"):
     received: Digest | UnsetType = UNSET
     received_bytes: Count | UnsetType = UNSET
     config: Digest | UnsetType = UNSET
+    prompt: PromptUsed | UnsetType = UNSET
 
 
 class Attempt(_Entry, frozen=True, kw_only=True, tag="attempt"):
@@ -251,6 +279,30 @@ class CallerChange(_Entry, frozen=True, kw_only=True, tag="caller"):
     expires: Count | UnsetType = UNSET
 
 
+class LabelMove(_Entry, frozen=True, kw_only=True, tag="label"):
+    """A label of a prompt is moved from version `from` (unset where it is new) to `version`: durable before it is in force.
+
+    Where there is a `canary`, `percent` of the callers, or of the tenants where it is `sticky` by those, get that version
+    instead. `by` is a key id, `os:<name>` at the command line, or `seed` for what labels.yaml set; `report` names an evaluation.
+    `seq` numbers the moves of all labels. One that bears `withdrawn` repeats a move which could not be stored, and was never in
+    force. Where a process died in between, nothing tells of that but the next move, which bears the same `seq`: of two, the
+    later one holds.
+    """
+
+    seq: Count
+    prompt: Word
+    label: Word
+    version: Word
+    before: Word | UnsetType = field(name="from", default=UNSET)
+    canary: Word | UnsetType = UNSET
+    percent: Count = 0
+    sticky: Literal["tenant", "caller"] | UnsetType = UNSET
+    by: Word
+    why: Text = ""
+    report: Word | UnsetType = UNSET
+    withdrawn: bool = False
+
+
 class Access(_Entry, frozen=True, kw_only=True, tag="access"):
     """Someone is about to read the plaintext of an exchange's payload: durable before it is returned."""
 
@@ -284,5 +336,7 @@ class Close(_Entry, frozen=True, kw_only=True, tag="close"):
     open: Count
 
 
-Entry = Begin | Attempt | End | Abandoned | Refused | Genesis | Config | CallerChange | Access | Gap | ClockStep | Close
+Entry = (
+    Begin | Attempt | End | Abandoned | Refused | Genesis | Config | CallerChange | LabelMove | Access | Gap | ClockStep | Close
+)
 """Any entry of the log."""

@@ -21,9 +21,10 @@ from msgspec import UNSET, UnsetType
 from gateway.audit.batch import Draft, Pending
 from gateway.audit.clock import MICROSECOND, Moment
 from gateway.audit.contract import Sealed
-from gateway.audit.entry import MOST_ITEMS, SAFE, Begin, End, Result, Tried, Usage
+from gateway.audit.entry import MOST_ITEMS, SAFE, Begin, End, PromptUsed, Result, Tried, Usage
 from gateway.audit.log import AuditLog
 from gateway.audit.parameters import finish_reasons, parameters, word
+from gateway.audit.prompts import prompt_used
 from gateway.audit.vault.record import UNKEPT, Record, Unkept, payload_of
 from gateway.audit.vault.recordkey import TenantKey, sent
 from gateway.audit.vault.vault import LARGE, LONG, Kept, Vault
@@ -31,6 +32,7 @@ from gateway.errors import Unavailable
 from gateway.exchange.caller import Caller
 from gateway.exchange.evidence import Attempt
 from gateway.exchange.exchange import Exchange
+from gateway.exchange.prompt import PromptUse
 from gateway.exchange.tasks import Tasks
 from gateway.exchange.usage import Usage as Used
 
@@ -267,6 +269,7 @@ class Entered:
             parameters_digest=digest or UNSET,
             received=self.record.commit("received", self._received or _digest(received)),
             received_bytes=len(received),
+            prompt=UNSET if exchange.prompt is None else _used(exchange.prompt),
         )
 
     def _bare_begin(self) -> Begin:
@@ -353,6 +356,18 @@ def _digest(data: bytes) -> bytes:
 
 
 _RESULTS: Final[dict[str, Result]] = {"complete": "complete", "refused": "refused", "failed": "failed", "cancelled": "cancelled"}
+
+
+def _used(use: PromptUse) -> PromptUsed:
+    return prompt_used(
+        use.id,
+        use.version,
+        label=use.label,
+        contract=use.contract,
+        digest=use.digest,
+        neutralised=use.neutralised,
+        trimmed=use.trimmed,
+    )
 
 
 def _usage(usage: Used | None) -> Usage | UnsetType:

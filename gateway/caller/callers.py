@@ -29,6 +29,8 @@ from gateway.exchange.caller import Caller
 from gateway.settings.tree import Tenant
 
 _THREADS: Final = 4
+_SALT_CHARS: Final = 32
+"""Hexadecimal characters of a tenant's salt for prefix caches: 128 bits."""
 
 
 class KnownKeys(Protocol):
@@ -101,6 +103,7 @@ class Callers:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="keys")
         self._lock = threading.Lock()
         self._routes = _routes(tenants)
+        self._salts: dict[str, str] = {}
         keys.when_revoked(self.forget)
 
     def lookup(self, credential: str) -> Caller | None:
@@ -136,6 +139,13 @@ class Callers:
             raise Unauthenticated
         now = self._monotonic()
         return self._admit(self._entry(await self._found(parts.id), now), credential)
+
+    def salt(self, tenant: str) -> str:
+        """Return a tenant's secret salt for prefix caches at upstreams, always the same one."""
+        found = self._salts.get(tenant)
+        if found is None:
+            found = self._salts[tenant] = self._digest(f"gatehouse cache salt {tenant}").hex()[:_SALT_CHARS]
+        return found
 
     def routes_allowed(self, caller: Caller, route: str) -> bool:
         """Whether the caller's tenant, and its app where it has one, may use a route."""

@@ -18,6 +18,10 @@ from gateway.store.migrate import open_store
 from gateway.store.schema import api_keys
 
 
+def _unentered(_record: KeyRecord) -> None:
+    """Enter nothing: the key is made by whoever has no log."""
+
+
 class KeyStore(KeyTable):
     """The table of keys together with the pepper that they are stored under."""
 
@@ -26,9 +30,18 @@ class KeyStore(KeyTable):
         self.pepper = pepper
 
     def create(
-        self, tenant: str, app: str | None = None, *, role: Role = "app", expires: int | None = None
+        self,
+        tenant: str,
+        app: str | None = None,
+        *,
+        role: Role = "app",
+        expires: int | None = None,
+        enter: Callable[[KeyRecord], None] = _unentered,
     ) -> tuple[str, KeyRecord]:
-        """Make a key and return its text, which cannot be had again, with its record. `expires` is in seconds since 1970."""
+        """Make a key and return its text, which cannot be had again, with its record. `expires` is in seconds since 1970.
+
+        `enter` is called before the key counts; what it raises goes on to the caller, and then there is no key.
+        """
         key = new_key()
         record = KeyRecord(
             id=key.id,
@@ -42,8 +55,9 @@ class KeyStore(KeyTable):
             revoked=None,
         )
         values = {column.name: getattr(record, column.name) for column in api_keys.columns}
-        with answering(), self._engine.begin() as connection:
+        with answering(), self.engine.begin() as connection:
             connection.execute(insert(api_keys).values(values))
+            enter(record)
         return key.text, record
 
 

@@ -44,19 +44,19 @@ class KeyTable:
     """
 
     def __init__(self, engine: Engine, *, now: Callable[[], float] = time.time) -> None:
-        self._engine = engine
+        self.engine = engine
         self._now = now
         self._when_revoked: list[Callable[[str], None]] = []
 
     def find(self, key_id: str) -> KeyRecord | None:
         """Return the record of a key, revoked and expired ones too."""
-        with answering(), self._engine.connect() as connection:
+        with answering(), self.engine.connect() as connection:
             row = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).one_or_none()
         return None if row is None else _record(row)
 
     def list(self) -> tuple[KeyRecord, ...]:
         """Return every record, oldest first, revoked and expired ones too."""
-        with answering(), self._engine.connect() as connection:
+        with answering(), self.engine.connect() as connection:
             rows = connection.execute(select(api_keys).order_by(api_keys.c.created, api_keys.c.id)).all()
         return tuple(_record(row) for row in rows)
 
@@ -66,7 +66,7 @@ class KeyTable:
         In this process the key is dead on return; other processes look again after at most 30 seconds.
         """
         this = api_keys.c.id == key_id
-        with answering(), self._engine.begin() as connection:
+        with answering(), self.engine.begin() as connection:
             connection.execute(update(api_keys).where(this, api_keys.c.revoked.is_(None)).values(revoked=int(self._now())))
             row = connection.execute(select(api_keys).where(this)).one_or_none()
         for tell in self._when_revoked:
@@ -85,12 +85,12 @@ class KeyTable:
         ]
         if not_under is not None:
             conditions.append(api_keys.c.pepper != not_under)
-        with answering(), self._engine.connect() as connection:
+        with answering(), self.engine.connect() as connection:
             return bool(connection.execute(select(exists().where(*conditions))).scalar_one())
 
     def close(self) -> None:
         """Close the connections to the database."""
-        self._engine.dispose()
+        self.engine.dispose()
 
 
 @contextmanager

@@ -13,11 +13,12 @@ import msgspec
 import typer
 
 from gateway.audit.search.archive import LIMIT, MOST, Archive, Found, Note, Page, Record
-from gateway.audit.search.filters import Filters, Kind, Outcome, cursor, moment
+from gateway.audit.search.filters import Filters, Kind, Outcome, cursor, moment, prompt
 from gateway.audit.search.prose import printable
 from gateway.audit.search.rights import View, view_of
 from gateway.audit.verify.logs import verify as verify_logs
 from gateway.audit.verify.problem import Report
+from gateway.cli.entering import entering
 from gateway.cli.exits import FAILED, exits
 from gateway.errors import Forbidden, InvalidRequest, NotFound, SettingsError, Unauthenticated
 from gateway.exchange.caller import Caller
@@ -42,6 +43,9 @@ def search(
     tenant: Annotated[str | None, typer.Option(help="Of this tenant.")] = None,
     app_name: Annotated[str | None, typer.Option("--app", help="Of this app of the tenant.")] = None,
     route: Annotated[str | None, typer.Option(help="For this model name.")] = None,
+    prompt_name: Annotated[
+        str | None, typer.Option("--prompt", help='Of this prompt ("support/triage"), or this version of it ("…@v7").')
+    ] = None,
     outcome: Annotated[Outcome | None, typer.Option(help="That ended like this.")] = None,
     since: Annotated[str | None, typer.Option(help=f"Not before. {_TIME}")] = None,
     until: Annotated[str | None, typer.Option(help=f"Before. {_TIME}")] = None,
@@ -55,8 +59,17 @@ def search(
     with exits():
         settings = load(config)
         now = time.time()
+        prompt_id, version = _prompt(prompt_name)
         filters = Filters(
-            kind, tenant, app_name, route, outcome, since=_moment(since, "since", now), until=_moment(until, "until", now)
+            kind,
+            tenant,
+            app_name,
+            route,
+            outcome,
+            since=_moment(since, "since", now),
+            until=_moment(until, "until", now),
+            prompt=prompt_id,
+            version=version,
         )
         place = cursor(after) if after is not None else None
         if after is not None and place is None:
@@ -162,28 +175,26 @@ def _record(archive: Archive, exchange_id: str, view: View) -> Record:
 
 def _plaintext(settings: Settings, record: Record, *, view: View, reason: str) -> list[Part]:
     """Return the payload's parts, once the access to them is durable in the command line's own log."""
-    from gateway.audit.opening import open_cli_audit  # noqa: PLC0415  # only this needs the writer
     from gateway.audit.search.plaintext import access_to, open_parts  # noqa: PLC0415  # cryptography
     from gateway.audit.vault.keyring import read_keyring  # noqa: PLC0415  # as above
     from gateway.audit.vault.reader import PayloadReader  # noqa: PLC0415  # as above
-    from gateway.audit.writing import writing  # noqa: PLC0415  # as above
 
     if view.role != "auditor":
         raise SettingsError(f"--reason: the plaintext is for auditors: put a key of role auditor into {KEY}")
     with closing(read_keyring(settings.store.path)) as keyring:
-        log = open_cli_audit(settings.store.path, writing(settings))
-
-        async def enter() -> None:
-            try:
-                await log.append(access_to(record, view, reason=reason, moment=log.clock.now()))
-            finally:
-                await log.close()
-
         try:
-            asyncio.run(enter())
+            with entering(settings) as log:
+                log.enter(lambda moment: access_to(record, view, reason=reason, moment=moment))
         except InvalidRequest as error:
             raise SettingsError(f"--reason: {error}") from error
         return open_parts(record, PayloadReader(settings.store.path, keyring))
+
+
+def _prompt(text: str | None) -> tuple[str | None, str | None]:
+    found = (None, None) if text is None else prompt(text)
+    if found is None:
+        raise SettingsError("--prompt: write a prompt's id, or a version of it such as 'support/triage@v7'")
+    return found
 
 
 def _moment(text: str | None, option: str, now: float) -> int | None:
@@ -198,7 +209,7 @@ def _moment(text: str | None, option: str, now: float) -> int | None:
 def _print_page(page: Page) -> None:
     rows = [_note_row(each) if isinstance(each, Note) else _found_row(each) for each in page.data]
     if rows:
-        heads = ("TIME", "ID", "TENANT", "APP", "ROUTE", "OUTCOME", "TOKENS", "MS")
+        heads = ("TIME", "ID", "TENANT", "APP", "ROUTE", "PROMPT", "OUTCOME", "TOKENS", "MS")
         rows.insert(0, ("TIME", "LOG", "INDEX", "FIELDS") if isinstance(page.data[0], Note) else heads)
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
@@ -215,7 +226,7 @@ def _found_row(found: Found) -> tuple[str, ...]:
     tokens = "-" if found.input_tokens is None else f"{found.input_tokens}+{found.output_tokens}"
     milliseconds = "-" if found.microseconds is None else f"{found.microseconds / 1000:.0f}"
     how = found.outcome + (f" ({found.error})" if found.error else "")
-    names = (found.id, found.tenant, found.app or "-", found.route or "-", how, tokens, milliseconds)
+    names = (found.id, found.tenant, found.app or "-", found.route or "-", found.prompt or "-", how, tokens, milliseconds)
     return (found.at[:19] + "Z", *map(printable, names))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,8 +15,9 @@ import msgspec
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.cli.exits import exits
-from gateway.errors import SettingsError
+from gateway.cli.entering import entering
+from gateway.cli.exits import FAILED, exits
+from gateway.errors import GatehouseError, SettingsError
 from gateway.exchange.caller import Role
 from gateway.settings.load import load
 from gateway.settings.tree import Settings
@@ -73,11 +74,8 @@ def create(
         until = _until(expires, now=time.time())
         from gateway.caller.keys import open_keys  # noqa: PLC0415  # SQLAlchemy, which other commands do without
 
-        keys = open_keys(settings.store)
-        try:
-            text, record = keys.create(tenant, app_name, role=role, expires=until)
-        finally:
-            keys.close()
+        with closing(open_keys(settings.store)) as keys, entering(settings) as log:
+            text, record = keys.create(tenant, app_name, role=role, expires=until, enter=log.key_created)
     if as_json:
         _print_json(_Created(record.id, text, record.tenant, record.app, record.role, _iso(record.expires)))
         return
@@ -112,16 +110,38 @@ def revoke(
     config: Config = Path("gateway.toml"),
     as_json: Json = False,
 ) -> None:
-    """Revoke a key for good; running gateways refuse it within 30 seconds."""
-    with exits(), _table(load(config)) as table:
-        record = table.revoke(key_id)
+    """Revoke a key for good; running gateways refuse it within 30 seconds.
+
+    It is revoked also where the log cannot be written; the exit code is 1 then, and repeating the command enters it.
+    """
+    with exits():
+        settings = load(config)
+        with _table(settings) as table:
+            record = table.revoke(key_id)
         if record is None:
             raise SettingsError(f"There is no key {key_id!r}: 'gatehouse keys list' shows the ids")
         listed = _listed(record, now=time.time())
+        unentered = _enter_revocation(settings, record)
     if as_json:
         _print_json(listed)
-        return
-    typer.echo(f"Key {listed.id} is revoked since {listed.revoked}; every gateway refuses it within 30 seconds.")
+    else:
+        typer.echo(f"Key {listed.id} is revoked since {listed.revoked}; every gateway refuses it within 30 seconds.")
+    if unentered:
+        typer.echo(f"The log does not tell of it: {unentered} Put that right, then repeat the command.", err=True)
+        raise typer.Exit(FAILED)
+
+
+def _enter_revocation(settings: Settings, record: KeyRecord) -> str:
+    """Enter that a key is revoked; return why that cannot be done, or nothing.
+
+    The key is revoked before: one that leaked must not go on working because a disk is full.
+    """
+    try:
+        with entering(settings) as log:
+            log.key_revoked(record)
+    except GatehouseError as error:
+        return f"{str(error).rstrip('.')}."
+    return ""
 
 
 @contextmanager

@@ -11,12 +11,13 @@ from gateway.errors import ClientError, InternalError
 from gateway.exchange.caller import Caller
 from gateway.exchange.evidence import Evidence
 from gateway.exchange.ids import new_id
+from gateway.exchange.prompt import PromptUse
 from gateway.exchange.usage import Usage
 
 OK = 200
 
 Result = Literal["running", "complete", "refused", "failed", "cancelled"]
-Step = Literal["caller", "body", "route", "upstream", "first_byte"]
+Step = Literal["caller", "body", "prompt", "route", "upstream", "first_byte"]
 
 
 @dataclass(slots=True)
@@ -37,6 +38,7 @@ class Exchange:
     model: str = ""
     stream: bool = False
     route: str = ""
+    prompt: PromptUse | None = None
     upstream: str = ""
     upstream_model: str = ""
     max_tokens: int = 0

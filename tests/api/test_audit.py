@@ -34,7 +34,12 @@ from tests.audit.recorded import Said, enter, open_log
 from tests.audit.vault.kit import Store as Keys
 
 ROLES: tuple[Role, ...] = get_args(Role)
-SAID = [Said(), Said("beta", app="billing"), Said(result="failed", payloads="none"), Said("beta", route="embed")]
+SAID = [
+    Said(),
+    Said("beta", app="billing", prompt="support/triage@v7"),
+    Said(result="failed", payloads="none"),
+    Said("beta", route="embed"),
+]
 OPERATOR = View(None, "", "operator")
 
 
@@ -110,8 +115,9 @@ def test_an_auditor_finds_its_tenant_s_exchanges_latest_first(house: House) -> N
         assert (reply.json()["next"], reply.json()["damaged"]) == (None, 0)
         assert reply.json()["data"][1] | {"at": "", "microseconds": 0} == {
             "id": house.ids[0], "at": "", "log": "0", "begin": 2, "end": 3, "tenant": "acme", "app": None, "key": "abcdefghij23",
-            "role": "app", "operation": "chat", "route": "chat", "upstream": "vllm-a", "stream": False, "outcome": "complete",
-            "status": 200, "error": None, "input_tokens": 11, "output_tokens": 22, "microseconds": 0, "payload": True,
+            "role": "app", "operation": "chat", "route": "chat", "prompt": None, "label": None, "upstream": "vllm-a",
+            "stream": False, "outcome": "complete", "status": 200, "error": None,
+            "input_tokens": 11, "output_tokens": 22, "microseconds": 0, "payload": True,
         }  # fmt: skip
 
     house.run(test)
@@ -124,6 +130,10 @@ def test_an_auditor_finds_its_tenant_s_exchanges_latest_first(house: House) -> N
         ("tenant=beta&app=billing", [1]),
         ("route=embed", [3]),
         ("outcome=failed", [2]),
+        ("prompt=support/triage", [1]),
+        ("prompt=support/triage@v7&tenant=beta", [1]),
+        ("prompt=support/triage@v8", []),
+        ("prompt=support/triage&tenant=acme", []),
         ("since=1h", [3, 2, 1, 0]),
         ("until=1h", []),
         ("since=2020-01-01T00:00:00Z&until=2100-01-01&limit=2", [3, 2]),
@@ -162,6 +172,8 @@ def test_pages_put_together_are_the_whole(house: House) -> None:
         ("limit=501", "limit"),
         ("outcome=good", "outcome"),
         ("kind=attempt", "kind"),
+        ("prompt=triage", "prompt"),
+        ("prompt=support/triage@production", "prompt"),
         ("tennant=acme", "tennant"),
         ("text=secret", "text"),
         ("verdict=block", "verdict"),

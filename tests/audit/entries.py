@@ -18,7 +18,10 @@ from gateway.audit.entry import (
     Entry,
     Gap,
     Genesis,
+    LabelMove,
+    LeftOut,
     Payload,
+    PromptUsed,
     Refusal,
     Refused,
     Tried,
@@ -60,6 +63,26 @@ def begin(exchange: str) -> Begin:
         received_bytes=1700,
         config=HASH,
     )
+
+
+def prompt_used() -> PromptUsed:
+    return PromptUsed(
+        id="support/triage",
+        version="v7",
+        label="production",
+        contract=2,
+        digest=HASH,
+        neutralised=3,
+        trimmed=[LeftOut(input="history", items=4, tokens=812), LeftOut(input="documents", items=1, tokens=90)],
+        trimmed_total=2,
+    )
+
+
+def label_move(version: str = "v7", *, before: str = "v6", seq: int = 3) -> LabelMove:
+    return LabelMove(
+        at=AT, mono=7, seq=seq, prompt="support/triage", label="production", version=version, before=before, by="os:alice",
+        why="better by 3 %", report="reports/17",
+    )  # fmt: skip
 
 
 def end(exchange: str, begin_index: int) -> End:
@@ -120,6 +143,7 @@ def one_of_each() -> list[Entry]:
         abandoned(exchange_id(2), 3),
         Refused(at=AT, mono=7, since=AT, until=AT + 1, total=3, refusals=[Refusal(code="invalid_api_key", count=3)]),
         CallerChange(at=AT, mono=7, action="created", key="abcdefghij23", tenant="acme", role="app", by="os:alice", expires=AT),
+        LabelMove(at=AT, mono=7, seq=1, prompt="support/triage", label="production", version="v6", by="seed"),
         access(),
         Gap(at=AT, mono=7, since=AT, until=AT + 1, exchanges=4, reason="SQLITE_FULL"),
         ClockStep(at=AT, mono=7, step=-3_600_000_000),

@@ -6,12 +6,14 @@ import itertools
 import shutil
 import sqlite3
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import UNSET, UnsetType
+
 from gateway.audit.batch import Stall
-from gateway.audit.entry import Access, Attempt, Begin, Close, Config, End, Entry, Genesis, Result, Tried, Usage
+from gateway.audit.entry import Access, Attempt, Begin, Close, Config, End, Entry, Genesis, PromptUsed, Result, Tried, Usage
 from gateway.audit.layout import database, slot_folder
 from gateway.audit.queue import Queue
 from gateway.audit.store import open_store
@@ -41,6 +43,8 @@ class Traffic:
     closed: bool = True
     number: int = 0
     """Of the first exchange."""
+    prompt: Callable[[int], str] = lambda _: ""
+    """What an exchange of that number was rendered from, such as "support/triage@v7"."""
 
 
 def exchange_id(slot: str, number: int) -> str:
@@ -155,7 +159,15 @@ def _begin(traffic: Traffic, number: int, *, passed: int) -> Begin:
         received=HASH,
         received_bytes=1700,
         config=HASH,
+        prompt=_prompt(traffic.prompt(number)),
     )
+
+
+def _prompt(name: str) -> PromptUsed | UnsetType:
+    if not name:
+        return UNSET
+    prompt, _, version = name.partition("@")
+    return PromptUsed(id=prompt, version=version, label="production", contract=1, digest=HASH)
 
 
 def _end(traffic: Traffic, number: int, begin: int, *, passed: int) -> End:

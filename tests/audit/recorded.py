@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import UNSET, UnsetType
 
 from gateway.audit.contract import Unwatched
-from gateway.audit.entry import Begin, End, Result, Tried, Usage
+from gateway.audit.entry import Begin, End, PromptUsed, Result, Tried, Usage
 from gateway.audit.log import AuditLog
 from gateway.audit.opening import Writing, open_audit
 from gateway.audit.vault.keyring import open_keyring
@@ -36,6 +36,8 @@ class Said:
     result: Result = "complete"
     payloads: Kept = "full"
     question: str = QUESTION
+    prompt: str = ""
+    """The version of a prompt, such as "support/triage@v7"."""
 
     @property
     def parts(self) -> dict[str, bytes]:
@@ -121,7 +123,15 @@ def begin(log: AuditLog, said: Said, *, exchange: str = "", received: str | Unse
         parameters={"temperature": "0.7"},
         received=received,
         received_bytes=len(said.parts["received"]),
+        prompt=_prompt(said.prompt),
     )
+
+
+def _prompt(name: str) -> PromptUsed | UnsetType:
+    if not name:
+        return UNSET
+    prompt, _, version = name.partition("@")
+    return PromptUsed(id=prompt, version=version, label="production", contract=1, digest="5a" * 32)
 
 
 async def kill(log: AuditLog) -> None:

@@ -10,8 +10,9 @@ import pytest
 from msgspec import inspect
 
 from gateway.audit import entry
+from gateway.audit.canonical import encode
 from gateway.audit.entry import Entry
-from tests.audit.entries import one_of_each
+from tests.audit.entries import begin, exchange_id, label_move, one_of_each, prompt_used
 
 KINDS = get_args(Entry)
 
@@ -63,10 +64,11 @@ def test_every_integer_stays_below_two_to_the_53() -> None:
 
 def test_every_list_stops_at_64_and_stands_beside_a_total() -> None:
     lists = [(place, found) for place, found in ALL_TYPES if isinstance(found, inspect.ListType)]
-    assert {place for place, _ in lists} == {"End.attempts", "End.finish_reasons", "Refused.refusals"}
+    assert {place for place, _ in lists} == {"End.attempts", "End.finish_reasons", "Refused.refusals", "Begin.prompt.trimmed"}
     assert {found.max_length for _, found in lists} == {64}
     assert {"attempts_total", "finish_reasons_total"} <= set(entry.End.__struct_fields__)
     assert "total" in entry.Refused.__struct_fields__
+    assert "trimmed_total" in entry.PromptUsed.__struct_fields__
 
 
 def test_every_string_is_bounded_or_of_a_closed_set() -> None:
@@ -91,7 +93,7 @@ def test_each_kind_says_its_name_its_version_and_its_time() -> None:
     kinds = {msgspec.to_builtins(each)["kind"] for each in one_of_each()}
     assert kinds == {
         *("genesis", "config", "begin", "attempt", "end", "abandoned", "refused"),
-        *("caller", "access", "gap", "clock", "close"),
+        *("caller", "label", "access", "gap", "clock", "close"),
     }
 
 
@@ -118,3 +120,25 @@ def test_the_largest_end_fits_into_an_entry() -> None:
         response_id="c" * 64,
     )
     assert len(msgspec.json.encode([tried] * 32)) < entry.MOST_BYTES
+
+
+def test_the_largest_prompt_fits_into_a_begin() -> None:
+    word = "é" * 256
+    left_out = entry.LeftOut(input=word, items=entry.SAFE, tokens=entry.SAFE)
+    used = entry.PromptUsed(
+        id=word, version=word, label=word, contract=entry.SAFE, digest="5a" * 32, trimmed=[left_out] * 64, trimmed_total=65
+    )
+    encode(msgspec.structs.replace(begin(exchange_id(1)), prompt=used))
+
+
+def test_a_begin_without_a_prompt_says_nothing_of_one_and_is_no_larger() -> None:
+    assert b"prompt" not in encode(begin(exchange_id(1)))
+    used = msgspec.structs.replace(prompt_used(), trimmed=msgspec.UNSET, trimmed_total=msgspec.UNSET)
+    assert b"trimmed" not in encode(msgspec.structs.replace(begin(exchange_id(1)), prompt=used))
+
+
+def test_a_move_says_from_what_a_label_went() -> None:
+    fields = msgspec.json.decode(encode(label_move()))
+    assert (fields["from"], fields["version"], fields["withdrawn"]) == ("v6", "v7", False)
+    assert "before" not in fields
+    assert not {"canary", "sticky"} & fields.keys()

@@ -327,8 +327,9 @@ def test_a_disk_that_never_works_again_does_not_keep_the_process(tmp_path: Path)
     bench.run(story)
     bench.faults.fail_from_now_on(None)
     bench.faults.cannot_open = False
-    bench.open()
+    again = bench.open()
     assert kinds_in(bench.folder) == ["genesis", "config", "begin", "abandoned", "config"]
+    asyncio.run(again.close())
 
 
 @pytest.mark.parametrize("limits", [dataclasses.replace(PATIENT, close=0.2), IMPATIENT], ids=["out of time", "stalled"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,8 @@ def test_a_start_reads_no_more_than_what_came_after_the_last_list_of_open_exchan
         other.execute("DROP TRIGGER never_changed")
         other.execute("UPDATE commits SET entries = x'00' WHERE first < ?", (last,))
     other.close()
-    assert open_store(tmp_path).tail().open == still_open
+    with closing(open_store(tmp_path)) as again:
+        assert again.tail().open == still_open
 
 
 def test_only_the_owner_can_read_a_log(tmp_path: Path) -> None:

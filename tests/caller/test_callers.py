@@ -121,3 +121,9 @@ def test_a_route_must_be_allowed_to_tenant_and_app(
 def test_a_route_pattern_that_cannot_work_is_refused_at_start(keys: Keys) -> None:
     with pytest.raises(SettingsError, match=r"^tenants\.acme\.apps\.x\.routes: "):
         Callers(keys, {"acme": Tenant(apps={"x": App(routes=("a*b",))})})
+
+
+def test_each_tenant_has_its_own_salt_and_always_the_same(keys: Keys) -> None:
+    callers, again = Callers(keys, {}), Callers(keys, {})
+    assert callers.salt("a") == callers.salt("a") == again.salt("a") != callers.salt("b")
+    assert len(callers.salt("a")) == 32

@@ -40,7 +40,7 @@ def test_a_dead_database_refuses_and_what_is_known_lasts_its_30_seconds(store: S
     known, unknown = keys.create("acme")[0], keys.create("acme")[0]
 
     def drop_table() -> None:
-        with keys._engine.begin() as connection:
+        with keys.engine.begin() as connection:
             connection.execute(text("DROP TABLE api_keys"))
 
     async def use(callers: Callers) -> None:

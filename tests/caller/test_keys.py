@@ -87,7 +87,7 @@ def test_another_pepper_is_an_error_while_live_keys_exist(store: Store) -> None:
 
 def test_a_dead_database_makes_no_key(store: Store) -> None:
     with opened(store) as keys:
-        with keys._engine.begin() as connection:
+        with keys.engine.begin() as connection:
             connection.execute(text("DROP TABLE api_keys"))
         with pytest.raises(Unavailable):
             keys.create("acme")

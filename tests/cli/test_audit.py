@@ -38,7 +38,8 @@ class House:
         self.config = folder / "gateway.toml"
         self.config.write_text(TOML)
         self.store = folder / "var"
-        said = [Said(), Said("beta", app="billing"), Said(result="failed", payloads="none"), Said("beta", route="embed")]
+        triage = Said("beta", app="billing", prompt="support/triage@v7")
+        said = [Said(), triage, Said(result="failed", payloads="none"), Said("beta", route="embed")]
         self.ids = record(self.store, said)
 
     def key(self, tenant: str, role: Role) -> str:
@@ -78,9 +79,11 @@ def house(tmp_path: Path) -> House:
 def test_search_lists_what_is_found_latest_first(house: House) -> None:
     result = house.call("search")
     lines = result.stdout.splitlines()
-    assert lines[0].split() == ["TIME", "ID", "TENANT", "APP", "ROUTE", "OUTCOME", "TOKENS", "MS"]
+    assert lines[0].split() == ["TIME", "ID", "TENANT", "APP", "ROUTE", "PROMPT", "OUTCOME", "TOKENS", "MS"]
     assert [line.split()[1] for line in lines[1:]] == house.ids[::-1]
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  \S+  beta    billing  chat   complete  11\+22   \d+", lines[3])
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  \S+  beta    billing  chat   support/triage@v7  complete  11\+22   \d+", lines[3]
+    )
     assert result.stderr == ""
 
 
@@ -91,6 +94,9 @@ def test_search_lists_what_is_found_latest_first(house: House) -> None:
         (["--tenant", "beta", "--app", "billing"], [1]),
         (["--route", "embed"], [3]),
         (["--outcome", "failed"], [2]),
+        (["--prompt", "support/triage"], [1]),
+        (["--prompt", "support/triage@v7", "--tenant", "beta"], [1]),
+        (["--prompt", "support/triage@v8"], []),
         (["--since", "1h"], [3, 2, 1, 0]),
         (["--until", "1h"], []),
         (["--until", "2100-01-01", "--since", "2020-01-01T00:00:00Z"], [3, 2, 1, 0]),
@@ -134,6 +140,8 @@ def test_search_finds_what_else_the_log_tells(house: House) -> None:
     [
         (["--since", "yesterday"], "--since: write a day or time such as"),
         (["--until", "7w"], "--until: write a day or time such as"),
+        (["--prompt", "triage"], "--prompt: write a prompt's id, or a version of it such as 'support/triage@v7'"),
+        (["--prompt", "support/triage@production"], "--prompt: write a prompt's id"),
         (["--after", "nothing"], "--after: give the 'next' of the page before"),
     ],
 )
@@ -141,7 +149,7 @@ def test_a_wrong_filter_is_wrong_use(house: House, arguments: list[str], words: 
     assert words in house.fails("search", *arguments)
 
 
-@pytest.mark.parametrize("option", ["--text", "--verdict", "--prompt"])
+@pytest.mark.parametrize("option", ["--text", "--verdict"])
 def test_filters_that_are_not_there_yet_are_unknown(house: House, option: str) -> None:
     result = house.call("search", option, "x")
     assert result.exit_code == 2

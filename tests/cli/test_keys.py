@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,17 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from gateway.audit.place import Seams
+from gateway.audit.search.archive import Archive, Note
+from gateway.audit.search.filters import Filters
+from gateway.audit.search.rights import View
+from gateway.audit.verify.logs import verify
 from gateway.caller.keys import open_keys
+from gateway.cli.entering import entering, operator
 from gateway.cli.keys import app
+from gateway.errors import Unavailable
 from gateway.settings.load import load
+from tests.audit.faulty import Faults
 
 SETTINGS = """
 [tenants.acme.apps.billing]
@@ -85,8 +95,8 @@ def test_keys_are_listed_with_their_state_and_never_their_secret(config: Path) -
     active = data(config, "create", "--tenant", "acme", "--app", "billing")
     expired = data(config, "create", "--tenant", "beta", "--expires", "1d")
     keys = open_keys(load(config).store)
-    with keys._engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE api_keys SET expires = 1, created = created - 1 WHERE tenant = 'beta'")
+    with keys.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE api_keys SET expires = 1, created = created - 100 WHERE tenant = 'beta'")
     keys.close()
     listed = data(config, "list")
     assert [(key["id"], key["state"], key["expires"]) for key in listed] == [
@@ -110,6 +120,86 @@ def test_a_revoked_key_stays_listed_as_revoked(config: Path) -> None:
     (listed,) = data(config, "list")
     assert listed["state"] == "revoked"
     assert data(config, "revoke", made["id"]) == listed
+
+
+def changes(config: Path) -> list[dict[str, Any]]:
+    """Return what the log tells of keys, the oldest first, without its times."""
+    store = load(config).store.path
+    page = Archive(store).search(Filters("caller"), View(None, "", "operator"))
+    assert verify(store, now=time.time()).ok
+    fields = [each.fields for each in reversed(page.data) if isinstance(each, Note)]
+    return [{name: value for name, value in each.items() if name not in {"v", "at", "mono", "kind"}} for each in fields]
+
+
+def test_a_key_s_making_and_its_end_are_entered(config: Path) -> None:
+    plain = data(config, "create", "--tenant", "beta")
+    made = data(config, "create", "--tenant", "acme", "--app", "billing", "--role", "auditor", "--expires", "90d")
+    done(config, "revoke", plain["id"])
+    expires = int(datetime.fromisoformat(made["expires"]).timestamp()) * 10**6
+    acme = {"app": "billing", "expires": expires, "key": made["id"], "role": "auditor", "tenant": "acme"}
+    beta = {"key": plain["id"], "role": "app", "tenant": "beta"}
+    assert changes(config) == [
+        beta | {"action": "created", "by": operator()},
+        acme | {"action": "created", "by": operator()},
+        beta | {"action": "revoked", "by": operator()},
+    ]
+
+
+def test_nothing_of_a_key_s_secret_is_in_the_log(config: Path) -> None:
+    made = data(config, "create", "--tenant", "acme")
+    for path in (config.parent / "var" / "log" / "cli").iterdir():
+        assert made["key"][17:].encode() not in path.read_bytes()
+
+
+def in_the_way(config: Path) -> Path:
+    """Keep the command line's log from being opened."""
+    folder = config.parent / "var" / "log"
+    folder.mkdir(parents=True)
+    path = folder / "cli"
+    path.write_text("in the way")
+    return path
+
+
+def test_where_the_log_cannot_be_opened_no_key_is_made(config: Path) -> None:
+    in_the_way(config)
+    assert "log/cli cannot be written" in fails(config, "create", "--tenant", "acme")
+    assert data(config, "list") == []
+
+
+def test_where_the_log_fails_there_is_no_key(config: Path) -> None:
+    settings, faults = load(config), Faults()
+    with closing(open_keys(settings.store)) as keys:
+        with entering(settings, seams=Seams(connect=faults.connect, ballast=0)) as log:
+            faults.next_write = "SQLITE_FULL"
+            with pytest.raises(Unavailable) as caught:
+                keys.create("acme", enter=log.key_created)
+            assert caught.value.code == "audit_unavailable"
+        assert keys.list() == ()
+    assert changes(config) == []
+
+
+def test_a_key_is_revoked_though_the_log_cannot_be_written_and_that_is_said(config: Path) -> None:
+    keys = open_keys(load(config).store)
+    _, record = keys.create("acme")
+    keys.close()
+    path = in_the_way(config)
+    for arguments in ([], ["--json"]):
+        result = call(config, "revoke", record.id, *arguments)
+        assert result.exit_code == 1
+        assert record.id in result.stdout
+        assert re.fullmatch(
+            r"The log does not tell of it: .*cannot be written: .*\. Put that right, then repeat the command\.\n", result.stderr
+        )
+        assert [key["state"] for key in data(config, "list")] == ["revoked"]
+    path.unlink()
+    done(config, "revoke", record.id)
+    assert [each["action"] for each in changes(config)] == ["revoked"]
+
+
+def test_an_unknown_id_is_not_entered(config: Path) -> None:
+    data(config, "create", "--tenant", "acme")
+    fails(config, "revoke", "abc")
+    assert [each["action"] for each in changes(config)] == ["created"]
 
 
 def test_an_unknown_id_cannot_be_revoked(config: Path) -> None:
@@ -163,12 +253,12 @@ def test_a_missing_configuration_is_one_sentence(tmp_path: Path) -> None:
 def test_a_database_that_does_not_answer_is_one_sentence(config: Path) -> None:
     data(config, "create", "--tenant", "acme")
     keys = open_keys(load(config).store)
-    with keys._engine.begin() as connection:
+    with keys.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE api_keys")
     keys.close()
     assert fails(config, "list", code=1) == "The key database does not answer; try again."
 
 
 def test_the_command_line_loads_no_database_until_it_is_asked() -> None:
-    program = "import sys, gateway.cli.keys; raise SystemExit('sqlalchemy' in sys.modules)"
+    program = "import sys, gateway.cli.keys; raise SystemExit(bool({'sqlalchemy', 'gateway.audit.log'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

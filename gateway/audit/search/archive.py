@@ -30,7 +30,10 @@ MOST: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An exchange: who, when, what, how it ended. `log` is the slot, `begin` and `end` the indices of its entries there."""
+    """An exchange: who, when, what, how it ended. `log` is the slot, `begin` and `end` the indices of its entries there.
+
+    `prompt` is what its messages were rendered from, such as "support/triage@v7", `label` the label that stood for it.
+    """
 
     id: str
     at: str
@@ -43,6 +46,8 @@ class Found:
     role: str
     operation: str
     route: str | None
+    prompt: str | None
+    label: str | None
     upstream: str | None
     stream: bool
     outcome: Outcome
@@ -241,10 +246,15 @@ def _note(log: _Log, hit: Hit) -> Note:
 def _passes(item: Found | Note, filters: Filters, view: View) -> bool:
     """Tell whether what was read is what was searched for, and seen."""
     if isinstance(item, Note):
-        tenant = item.fields.get("tenant")
-        return item.kind == filters.kind and view.sees(tenant) and filters.tenant in {None, tenant}
-    wanted = (filters.tenant, item.tenant), (filters.app, item.app), (filters.route, item.route), (filters.outcome, item.outcome)
-    return view.sees(item.tenant) and all(want is None or want == have for want, have in wanted)
+        fields = item.fields
+        tenant, version = fields.get("tenant"), fields.get("canary") or fields.get("version")
+        wanted = [(filters.kind, item.kind), (filters.prompt, fields.get("prompt")), (filters.version, version)]
+    else:
+        tenant = item.tenant
+        prompt, _, version = (item.prompt or "").partition("@")
+        wanted = [(filters.app, item.app), (filters.route, item.route), (filters.outcome, item.outcome)]
+        wanted += [(filters.prompt, prompt), (filters.version, version)]
+    return view.sees(tenant) and all(want is None or want == have for want, have in [(filters.tenant, tenant), *wanted])
 
 
 def _summary(slot: str, exchange: _Exchange) -> Found:
@@ -263,6 +273,8 @@ def _summary(slot: str, exchange: _Exchange) -> Found:
         role=begin.role,
         operation=begin.operation,
         route=begin.route or None,
+        prompt=f"{begin.prompt.id}@{begin.prompt.version}" if begin.prompt else None,
+        label=begin.prompt.label or None if begin.prompt else None,
         upstream=_upstream(begin, ended),
         stream=begin.stream,
         outcome="open" if end is None else "abandoned" if ended is None else ended.result,

@@ -11,12 +11,13 @@ from gateway.audit.layout import is_slot
 
 Outcome = Literal["complete", "refused", "failed", "cancelled", "abandoned", "open"]
 """How an exchange ended: its end entry's result; `abandoned` without one after a crash; `open` where neither is there yet."""
-Kind = Literal["exchange", "refused", "access", "caller", "config", "gap", "clock", "close", "genesis"]
+Kind = Literal["exchange", "refused", "access", "caller", "label", "config", "gap", "clock", "close", "genesis"]
 """What is looked for: exchanges, or the entries of one kind that stand beside them."""
 
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
+_PROMPT: Final = re.compile(r"([a-z0-9][a-z0-9_-]{0,63}/[a-z0-9][a-z0-9_-]{0,63})(?:@(v[1-9][0-9]{0,8}|draft))?")
 _CURSOR: Final = re.compile(r"(\d{1,16})-(\d{1,9}|cli)-(\d{1,16})", re.ASCII)
 _AGO: Final = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -38,7 +39,11 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What must be so of what is found; None takes anything. `since` is in it, `until` is not; microseconds since 1970."""
+    """What must be so of what is found; None takes anything. `since` is in it, `until` is not; microseconds since 1970.
+
+    `prompt` is the prompt of an exchange's messages, or whose label was moved; `version` that version of it, or the version that
+    the move brought, wholly or as a canary.
+    """
 
     kind: Kind = "exchange"
     tenant: str | None = None
@@ -47,6 +52,14 @@ class Filters:
     outcome: Outcome | None = None
     since: int | None = None
     until: int | None = None
+    prompt: str | None = None
+    version: str | None = None
+
+
+def prompt(text: str) -> tuple[str, str | None] | None:
+    """Return a prompt's id, and the version if one is named: "support/triage", "support/triage@v7". None where it is neither."""
+    match = _PROMPT.fullmatch(text)
+    return None if match is None else (match[1], match[2])
 
 
 def cursor(text: str) -> Place | None:

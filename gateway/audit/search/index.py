@@ -27,7 +27,7 @@ from gateway.audit.search.filters import Filters, Place
 
 FILE: Final = "search.sqlite3"
 LOCK: Final = "search.lock"
-FORM: Final = 1
+FORM: Final = 2
 """`PRAGMA user_version` of the tables below; an index of another form is built anew."""
 PATIENCE: Final = 10.0
 """Seconds to wait for another process that brings the index up to date; it commits every `PORTION` entries."""
@@ -41,13 +41,19 @@ _TABLES: Final = (
     """
     CREATE TABLE exchanges (
         begin INTEGER PRIMARY KEY, id TEXT NOT NULL, at INTEGER NOT NULL, tenant TEXT NOT NULL, app TEXT, route TEXT,
-        outcome TEXT NOT NULL, last INTEGER
+        prompt TEXT, version TEXT, outcome TEXT NOT NULL, last INTEGER
     )
     """,
     "CREATE INDEX exchanges_by_id ON exchanges (id)",
     "CREATE INDEX exchanges_by_tenant ON exchanges (tenant, at)",
     "CREATE INDEX exchanges_by_time ON exchanges (at)",
-    "CREATE TABLE notes (entry INTEGER PRIMARY KEY, kind TEXT NOT NULL, at INTEGER NOT NULL, tenant TEXT, id TEXT)",
+    # Tenant and version stand in it, so that those of others are passed over without a look at the table.
+    "CREATE INDEX exchanges_by_prompt ON exchanges (prompt, at, tenant, version) WHERE prompt IS NOT NULL",
+    """
+    CREATE TABLE notes (
+        entry INTEGER PRIMARY KEY, kind TEXT NOT NULL, at INTEGER NOT NULL, tenant TEXT, id TEXT, prompt TEXT, version TEXT
+    )
+    """,
     "CREATE INDEX notes_by_id ON notes (id) WHERE id IS NOT NULL",
     "CREATE INDEX notes_by_kind ON notes (kind, at)",
     f"PRAGMA user_version = {FORM}",
@@ -56,8 +62,15 @@ _DAMAGED_CODES: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.
 FOREVER: Final = 2**63 - 1
 
 
+class _Used(msgspec.Struct, frozen=True, gc=False):
+    """As much of the prompt of a begin."""
+
+    id: str
+    version: str
+
+
 class _Mark(msgspec.Struct, frozen=True, gc=False):
-    """As much of an entry as is searched for."""
+    """As much of an entry as is searched for; `prompt` is a text where a label of it is moved."""
 
     kind: str
     at: Count
@@ -67,6 +80,16 @@ class _Mark(msgspec.Struct, frozen=True, gc=False):
     route: str | None = None
     begin: Count | None = None
     result: str | None = None
+    prompt: _Used | str | None = None
+    version: str | None = None
+    canary: str | None = None
+
+    @property
+    def used(self) -> tuple[str | None, str | None]:
+        """The prompt and the version that an exchange used, or that a label was moved to."""
+        if isinstance(self.prompt, _Used):
+            return self.prompt.id, self.prompt.version
+        return self.prompt, self.canary or self.version
 
 
 T = TypeVar("T")
@@ -91,7 +114,7 @@ class _Portion:
 
     exchanges: dict[int, list[Any]] = field(default_factory=dict)
     ends: list[tuple[str, int, int]] = field(default_factory=list)
-    notes: list[tuple[int, str, int, str | None, str | None]] = field(default_factory=list)
+    notes: list[tuple[int, str, int, str | None, str | None, str | None, str | None]] = field(default_factory=list)
     damaged: list[int] = field(default_factory=list)
 
     def add_row(self, row: Row, *, following: int) -> tuple[int, bytes]:
@@ -116,11 +139,12 @@ class _Portion:
         if mark is None:
             self.damaged.append(entry.index)
         elif mark.kind == "begin" and mark.id is not None and mark.tenant is not None:
-            self.exchanges[entry.index] = [entry.index, mark.id, mark.at, mark.tenant, mark.app, mark.route, "open", None]
+            known = [entry.index, mark.id, mark.at, mark.tenant, mark.app, mark.route, *mark.used, "open", None]
+            self.exchanges[entry.index] = known
         elif mark.kind in {"end", "abandoned"} and mark.begin is not None:
             self._end(mark.begin, mark.result or "abandoned", entry.index)
         else:
-            self.notes.append((entry.index, mark.kind, mark.at, mark.tenant, mark.id))
+            self.notes.append((entry.index, mark.kind, mark.at, mark.tenant, mark.id, *mark.used))
 
     def _end(self, begin: int, outcome: str, index: int) -> None:
         known = self.exchanges.get(begin)
@@ -160,14 +184,23 @@ class Index:
 
     def exchanges(self, filters: Filters, *, before: Place | None, limit: int) -> list[Hit]:
         """Return the latest exchanges that pass the filters, where a place is given those before it."""
-        wanted = {"tenant": filters.tenant, "app": filters.app, "route": filters.route, "outcome": filters.outcome}
+        # A plus keeps SQLite from the index of a column: who asks for a prompt finds less by that than by tenant or time.
+        tenant = "tenant" if filters.prompt is None else "+tenant"
+        wanted = {
+            tenant: filters.tenant,
+            "app": filters.app,
+            "route": filters.route,
+            "outcome": filters.outcome,
+            "prompt": filters.prompt,
+            "version": filters.version,
+        }
         conditions, values = self._conditions("begin", wanted, filters=filters, before=before)
         query = f"SELECT at, begin, last FROM exchanges WHERE {conditions} ORDER BY at DESC, begin DESC LIMIT ?"  # noqa: S608  # ours
         return [Hit(Place(at, self._slot, begin), last) for at, begin, last in self._ask(query, (*values, limit))]
 
     def notes(self, filters: Filters, *, before: Place | None, limit: int) -> list[Hit]:
         """Return the latest entries of another kind that pass the filters, where a place is given those before it."""
-        wanted = {"kind": filters.kind, "tenant": filters.tenant}
+        wanted = {"kind": filters.kind, "tenant": filters.tenant, "prompt": filters.prompt, "version": filters.version}
         conditions, values = self._conditions("entry", wanted, filters=filters, before=before)
         query = f"SELECT at, entry FROM notes WHERE {conditions} ORDER BY at DESC, entry DESC LIMIT ?"  # noqa: S608  # ours
         return [Hit(Place(at, self._slot, entry)) for at, entry in self._ask(query, (*values, limit))]
@@ -268,9 +301,9 @@ class Index:
 
     def _write(self, portion: _Portion, *, following: int, leaf: bytes) -> None:
         execute = self._connection.executemany
-        execute("INSERT INTO exchanges VALUES (?, ?, ?, ?, ?, ?, ?, ?)", portion.exchanges.values())
+        execute("INSERT INTO exchanges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", portion.exchanges.values())
         execute("UPDATE exchanges SET outcome = ?, last = ? WHERE begin = ?", portion.ends)
-        execute("INSERT INTO notes VALUES (?, ?, ?, ?, ?)", portion.notes)
+        execute("INSERT INTO notes VALUES (?, ?, ?, ?, ?, ?, ?)", portion.notes)
         execute("INSERT OR IGNORE INTO damaged VALUES (?)", [(first,) for first in portion.damaged])
         self._connection.execute("UPDATE position SET next = ?, leaf = ?", (following, leaf))
 

@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from gateway.audit.entry import Abandoned, Begin, End, Tried
+from gateway.audit.entry import Abandoned, Begin, End, PromptUsed, Tried
 from gateway.audit.search.archive import Record
 from gateway.audit.search.filters import iso
 from gateway.audit.search.plaintext import Part
@@ -35,6 +35,8 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
     yield "When", f"{found.at} to {iso(record.end.at)}" if record.end is not None else found.at
     yield "Who", f"tenant {begin.tenant}, {f'app {begin.app}, ' if begin.app else ''}key {begin.key}, role {begin.role}"
     yield "Asked", _asked(begin)
+    if begin.prompt:
+        yield from _prompt(begin.prompt)
     if begin.parameters or begin.parameters_digest:
         yield "Parameters", _parameters(begin)
     yield "Result", _result(record)
@@ -55,6 +57,17 @@ def _asked(begin: Begin) -> str:
     if begin.max_tokens:
         text += f", at most {begin.max_tokens} tokens{', fewer than the caller asked for' if begin.shortened else ''}"
     return f"{text}, {'streamed' if begin.stream else 'in one piece'}"
+
+
+def _prompt(used: PromptUsed) -> Iterator[tuple[str, str]]:
+    text = f"{used.id}@{used.version}" + (f", as its label {used.label}" if used.label else "")
+    text += f", contract {used.contract}"
+    text += f", {used.neutralised} control tokens made harmless" if used.neutralised else ""
+    yield "From prompt", text
+    yield "", used.digest
+    if used.trimmed:
+        parts = [f"{each.items} items of {each.input} ({each.tokens} tokens)" for each in used.trimmed]
+        yield "Left out", ", ".join(parts) + _more(parts, used.trimmed_total or len(parts))
 
 
 def _parameters(begin: Begin) -> str:

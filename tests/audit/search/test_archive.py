@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import UNSET
 
 from gateway.audit.canonical import encode
 from gateway.audit.entry import Abandoned, Access, Gap
@@ -19,6 +20,7 @@ from gateway.audit.search.archive import LIMIT, Archive, Behind, Found, Note, Pa
 from gateway.audit.search.filters import Filters, Kind, cursor
 from gateway.audit.search.index import FILE
 from gateway.audit.search.rights import View
+from tests.audit.entries import label_move
 from tests.audit.generated import DAY, START, TENANTS, Traffic, access, change, entries, exchange_id, generate, write
 
 ALL = View(None, "abcdefghij23", "operator")
@@ -82,6 +84,8 @@ def test_an_exchange_is_told_as_its_entries_tell_it(store: Path) -> None:
         role="app",
         operation="chat",
         route="chat",
+        prompt=None,
+        label=None,
         upstream="vllm-a",
         stream=True,
         outcome="complete",
@@ -177,6 +181,76 @@ def test_an_index_that_lies_is_found_out_and_built_anew(store: Path) -> None:
         )
         assert {each.tenant for each in found(archive.search(EVERYTHING, ACME, limit=500))} == {"acme"}
         assert archive.search(EVERYTHING, ALL, limit=500) == before
+
+
+@pytest.fixture
+def prompted(tmp_path: Path) -> Path:
+    """Return a store in which every second exchange used a prompt, and whose labels were moved at the command line."""
+    names = {0: "support/triage@v7", 2: "support/triage@v8", 4: "support/summary@v1"}
+    generate(tmp_path, Traffic(60, prompt=lambda number: names.get(number % 6, "")))
+    moves = [
+        label_move("v7", before="v6", seq=1),
+        msgspec.structs.replace(label_move("v7", before="v7", seq=2), canary="v8", percent=10, sticky="tenant"),
+        label_move("v8", before="v7", seq=3),
+        msgspec.structs.replace(label_move("v1", seq=4), prompt="support/summary", before=UNSET),
+    ]
+    cli = Traffic(0, slot="cli", closed=False)
+    write(tmp_path, "cli", [*list(entries(cli))[:1], *moves])
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("filters", "count"),
+    [
+        (Filters(prompt="support/triage"), 20),
+        (Filters(prompt="support/triage", version="v7"), 10),
+        (Filters(prompt="support/triage", version="v8", tenant="acme"), 5),
+        (Filters(prompt="support/triage", version="v9"), 0),
+        (Filters(prompt="support/summary", outcome="cancelled"), 2),
+        (Filters(prompt="support/nothing"), 0),
+    ],
+)
+def test_exchanges_are_found_by_the_prompt_that_they_used(prompted: Path, filters: Filters, count: int) -> None:
+    data = found(Archive(prompted).search(filters, ALL, limit=500))
+    assert len(data) == count
+    assert {each.prompt for each in data} <= {
+        f"{filters.prompt}@{version}" for version in (["v1", "v7", "v8"] if filters.version is None else [filters.version])
+    }
+    assert {each.label for each in data} <= {"production"}
+
+
+@pytest.mark.parametrize(
+    ("filters", "moves"),
+    [
+        (Filters("label"), {1, 2, 3, 4}),
+        (Filters("label", prompt="support/triage"), {1, 2, 3}),
+        (Filters("label", prompt="support/triage", version="v8"), {2, 3}),
+        (Filters("label", prompt="support/triage", version="v7"), {1}),
+        (Filters("label", prompt="support/nothing"), set()),
+        (Filters("access", prompt="support/triage"), set()),
+    ],
+)
+def test_moves_of_labels_are_found_by_prompt_and_by_the_version_that_they_brought(
+    prompted: Path, filters: Filters, moves: set[int]
+) -> None:
+    data = Archive(prompted).search(filters, ALL).data
+    assert {each.fields["seq"] for each in data if isinstance(each, Note)} == moves
+    assert len(data) == len(moves)
+
+
+def test_moves_of_labels_belong_to_no_tenant(prompted: Path) -> None:
+    assert Archive(prompted).search(Filters("label"), ACME).data == []
+
+
+def test_an_index_that_lies_about_a_prompt_is_found_out(prompted: Path) -> None:
+    archive = Archive(prompted)
+    wanted = Filters(prompt="support/triage", version="v7")
+    before = archive.search(wanted, ALL, limit=500)
+    for statement in ("UPDATE exchanges SET version = 'v7'", "UPDATE exchanges SET prompt = 'support/triage', version = 'v7'"):
+        lie(prompted, statement)
+        assert archive.search(wanted, ALL, limit=500) == before
+    lie(prompted, "UPDATE notes SET version = 'v8'", slot="cli")
+    assert len(archive.search(Filters("label", prompt="support/triage", version="v8"), ALL).data) == 2
 
 
 def test_an_index_that_lies_about_an_id_is_found_out(store: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.audit.search.filters import KINDS, OUTCOMES, Filters, Place, cursor, iso, moment
+from gateway.audit.search.filters import KINDS, OUTCOMES, Filters, Place, cursor, iso, moment, prompt
 
 NOW = 1_795_521_600.5
 """2026-11-24T12:00:00.5Z"""
@@ -56,7 +56,27 @@ def test_a_time_is_written_as_iso_8601_in_utc_to_the_microsecond() -> None:
 
 
 def test_filters_take_any_exchange_unless_they_say_otherwise() -> None:
-    assert Filters() == Filters("exchange", None, None, None, None, since=None, until=None)
+    assert Filters() == Filters("exchange", None, None, None, None, since=None, until=None, prompt=None, version=None)
     assert "abandoned" in OUTCOMES
-    assert "access" in KINDS
+    assert {"access", "caller", "label"} <= set(KINDS)
     assert "attempt" not in KINDS
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("support/triage", ("support/triage", None)),
+        ("support/triage@v7", ("support/triage", "v7")),
+        ("a/b@draft", ("a/b", "draft")),
+        ("0_-/0_-@v999999", ("0_-/0_-", "v999999")),
+    ],
+)
+def test_a_prompt_is_its_id_or_a_version_of_it(text: str, expected: tuple[str, str | None]) -> None:
+    assert prompt(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "triage", "a/b/c", "a/b@", "a/b@production", "a/b@v0", "a/b@7", "A/b", "a/b\n", "a/b@v7 ", "prompt/a/b", "%"]
+)
+def test_what_names_no_prompt_is_none(text: str) -> None:
+    assert prompt(text) is None

@@ -72,10 +72,15 @@ def test_every_exchange_is_found_with_its_last_entry_latest_first(tmp_path: Path
         (Filters(until=START + DAY // 2), 100),
         (Filters(since=START + DAY // 4, until=START + DAY // 2), 50),
         (Filters(tenant="nobody"), 0),
+        (Filters(prompt="a/b"), 100),
+        (Filters(prompt="a/b", version="v2"), 40),
+        (Filters(prompt="a/b", version="v2", tenant="acme"), 20),
+        (Filters(prompt="a/c"), 0),
     ],
 )
 def test_filters_narrow_what_is_found(tmp_path: Path, filters: Filters, count: int) -> None:
-    with opened(generate(tmp_path, TRAFFIC)) as (index, _):
+    traffic = replace(TRAFFIC, prompt=lambda number: "" if number % 2 else f"a/b@v{2 if number % 5 < 2 else 1}")
+    with opened(generate(tmp_path, traffic)) as (index, _):
         index.catch_up()
         assert len(begins(index, filters)) == count
 
@@ -168,6 +173,25 @@ def test_a_search_reads_no_more_of_the_index_than_it_shows(tmp_path: Path) -> No
         day = Filters(tenant="acme", since=START + DAY // 2, until=START + DAY // 2 + DAY // 24)
         assert len(begins(index, day, limit=50)) == 50
         assert steps < 200  # of ten steps of SQLite's machine each; reading all would take 10,000
+
+
+def test_a_search_by_prompt_looks_at_no_exchange_of_another_prompt(tmp_path: Path) -> None:
+    traffic = Traffic(10_000, prompt=lambda number: "a/rare@v1" if number % 1000 == 8 else "a/common@v1" if number % 2 else "")
+    with opened(generate(tmp_path, traffic)) as (index, _):
+        index.catch_up()
+        steps = 0
+
+        def count() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        index._connection.set_progress_handler(count, 10)
+        assert len(begins(index, Filters(prompt="a/rare"))) == 10
+        assert len(begins(index, Filters(prompt="a/rare", tenant="acme"))) == 10
+        assert begins(index, Filters(prompt="a/rare", version="v2")) == []
+        assert begins(index, Filters(prompt="a/rare", tenant="beta")) == []
+        assert steps < 200  # of ten steps of SQLite's machine each; reading all would take 10,000 each time
 
 
 def test_what_a_search_found_is_in_few_rows_of_the_log(tmp_path: Path) -> None:

@@ -7,19 +7,19 @@ import pytest
 from msgspec import UNSET
 
 from gateway.audit.canonical import encode
-from gateway.audit.entry import Abandoned, Begin, End, Entry, Tried
+from gateway.audit.entry import Abandoned, Begin, End, Entry, LeftOut, Tried
 from gateway.audit.merkle import leaf_hash
 from gateway.audit.reader import Stored
 from gateway.audit.search.archive import Found, Record
 from gateway.audit.search.page import WIDTH, page
 from gateway.audit.search.plaintext import Part
-from tests.audit.entries import abandoned, access, attempt, begin, end, exchange_id
+from tests.audit.entries import abandoned, access, attempt, begin, end, exchange_id, prompt_used
 
 ONE = exchange_id(1)
 FOUND = Found(
     id=ONE, at="2026-11-24T06:00:00.000000Z", log="0", begin=2, end=4, tenant="acme", app="billing", key="abcdefghij23",
-    role="app", operation="chat", route="chat-default", upstream="vllm-a", stream=True, outcome="complete", status=200,
-    error=None, input_tokens=11, output_tokens=22, microseconds=5, payload=True,
+    role="app", operation="chat", route="chat-default", prompt=None, label=None, upstream="vllm-a", stream=True,
+    outcome="complete", status=200, error=None, input_tokens=11, output_tokens=22, microseconds=5, payload=True,
 )  # fmt: skip
 PARTS = [
     Part("received", b'{"model":"chat","messages":[{"role":"user","content":"How tall is it?"}]}', "opens"),
@@ -135,6 +135,25 @@ def test_what_went_wrong_is_told() -> None:
         "and 6 more",
     ):
         assert words in text
+
+
+def test_the_prompt_is_told_with_its_version_its_label_and_what_was_left_out() -> None:
+    used = prompt_used()
+    text = joined(shown(msgspec.structs.replace(begin(ONE), prompt=used), end(ONE, 2)))
+    assert (
+        f"From prompt support/triage@v7, as its label production, contract 2, 3 control tokens made harmless {used.digest} "
+        "Left out 4 items of history (812 tokens), 1 items of documents (90 tokens) Parameters" in text
+    )
+    bare = msgspec.structs.replace(used, label=UNSET, neutralised=0, trimmed=UNSET, trimmed_total=UNSET)
+    text = joined(shown(msgspec.structs.replace(begin(ONE), prompt=bare), end(ONE, 2)))
+    assert f"From prompt support/triage@v7, contract 2 {used.digest} Parameters" in text
+    assert "Left out" not in text
+
+
+def test_what_was_left_out_of_too_many_inputs_for_an_entry_says_how_many_more() -> None:
+    trimmed = [LeftOut(input=f"i{number}", items=1, tokens=2) for number in range(64)]
+    used = msgspec.structs.replace(prompt_used(), trimmed=trimmed, trimmed_total=70)
+    assert "1 items of i63 (2 tokens) and 6 more" in joined(shown(msgspec.structs.replace(begin(ONE), prompt=used)))
 
 
 @pytest.mark.parametrize("count", [64])
