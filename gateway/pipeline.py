@@ -3,7 +3,7 @@
 The ten steps, in their order, which is a business rule:
 
  (1) caller             who calls: API key to tenant, app, role
- (2) route, leg, prompt which servers answer for the public model name
+ (2) route, leg, prompt which servers answer for the public model name; a prompt's version is rendered
  (3) budget             (not yet); the log's begin is queued here
  (4) input guards       (not yet)
  (5) cache              (not yet)
@@ -36,6 +36,7 @@ from gateway.caller.callers import Callers
 from gateway.errors import ClientError, Forbidden, Unavailable
 from gateway.exchange.caller import Caller, Role
 from gateway.exchange.exchange import Exchange
+from gateway.prompt.calling import Calling, route_of, use_of
 from gateway.replay.contract import Claim, Recording, Replays
 from gateway.replay.recorder import Recorder
 from gateway.response.answer import Answer
@@ -66,12 +67,16 @@ class Observer(Protocol):
     def upstream_failed(self, exchange: Exchange, error: ClientError) -> None:
         """Note that an attempt at the exchange's upstream failed."""
 
+    def unkept(self, exchange: Exchange, reason: str) -> None:
+        """Note that the exchange's answer could not be kept for repeats with its idempotency key."""
+
 
 class Arrival(msgspec.Struct, frozen=True):
     """A request as an edge received it, and how that edge writes an answer.
 
     `read` gives the decoded body; it is called only once the caller is known, so that nobody unknown makes us read or parse.
-    `encode` makes the bytes of one batch, `done` is what ends a complete stream.
+    `encode` makes the bytes of one batch, `done` is what ends a complete stream. `contract` is the number of the contract of the
+    prompt that the caller was made for, as it says.
     """
 
     exchange: Exchange
@@ -80,6 +85,7 @@ class Arrival(msgspec.Struct, frozen=True):
     encode: Callable[[list[Body]], bytes]
     done: bytes
     idempotency_key: str | None = None
+    contract: str | None = None
 
 
 class Ending:
@@ -113,24 +119,24 @@ class Ending:
 
 
 class Pipeline:
-    """Answers exchanges; `salts` gives each tenant's secret salt for the upstream's prefix cache."""
+    """Answers exchanges."""
 
     def __init__(
         self,
         callers: Callers,
         routes: Routes,
         *,
+        prompts: Calling,
         upstreams: Mapping[str, Upstream],
         replays: Replays,
-        salts: Callable[[str], str],
         log: ExchangeLog,
         observer: Observer,
     ) -> None:
         self._callers = callers
         self._routes = routes
+        self._prompts = prompts
         self._upstreams = upstreams
         self._replays = replays
-        self._salts = salts
         self._log = log
         self._observer = observer
 
@@ -143,13 +149,13 @@ class Pipeline:
         async with Ending(exchange, self._observer, self._log):
             # (1) caller
             caller = await self._identify(arrival)
-            request = await arrival.read()
-            # (2) route and leg
-            route = self._resolve(caller, request, exchange=exchange)
+            asked = await arrival.read()
+            # (2) route, leg and prompt
+            route, request = await self._resolve(arrival, caller, asked=asked)
             call = self._call(exchange, request, route=route)
             # (3) begin
             async with await self._begin(exchange, request, route=route) as entered:
-                claim = await self._claim(arrival, caller, request=request, route=route)
+                claim = await self._claim(arrival, caller, asked=asked, route=route)
                 if isinstance(claim, Recording):
                     *pieces, last = _replay(arrival, claim)
                     for piece in pieces:
@@ -160,7 +166,7 @@ class Pipeline:
                     answer = Answer(exchange, request)
                     last = arrival.done
                     async with (
-                        Recorder(claim) as recorder,
+                        Recorder(claim, exchange, watcher=self._observer) as recorder,
                         aclosing(self._upstreams[exchange.upstream].send(call)) as batches,
                     ):
                         async for bodies in batches:
@@ -190,25 +196,34 @@ class Pipeline:
             raise Forbidden("This key's role may not ask models.", code="role_not_allowed")
         return caller
 
-    def _resolve(self, caller: Caller, request: ChatRequest, *, exchange: Exchange) -> Route:
-        exchange.model = request.model
-        exchange.stream = request.stream is True
+    async def _resolve(self, arrival: Arrival, caller: Caller, *, asked: ChatRequest) -> tuple[Route, ChatRequest]:
+        """Return the route, and the request as the route's servers will see it."""
+        exchange = arrival.exchange
+        exchange.model = asked.model
+        exchange.stream = asked.stream is True
         exchange.mark("body")
-        route = self._routes.resolve(request.model)
+        chosen = self._prompts.choose(asked, caller)
+        if chosen is not None:
+            exchange.prompt = use_of(chosen)
+        route = self._routes.resolve(asked.model if chosen is None else route_of(chosen, asked))
         if not self._callers.routes_allowed(caller, route.name):
             raise Forbidden("This key may not use this model.", param="model")
-        if not isinstance(request.chat_template_kwargs, UnsetType):
-            check_template(request.chat_template_kwargs, route.settings)
         exchange.route = route.name
-        return route
+        if not isinstance(asked.chat_template_kwargs, UnsetType):
+            check_template(asked.chat_template_kwargs, route.settings)
+        if chosen is None:
+            return route, self._prompts.neutral(asked, route.name)
+        request, exchange.prompt = await self._prompts.prepare(chosen, asked, route=route.name, contract=arrival.contract)
+        exchange.mark("prompt")
+        return route, request
 
-    async def _claim(self, arrival: Arrival, caller: Caller, *, request: ChatRequest, route: Route) -> Claim | Recording | None:
+    async def _claim(self, arrival: Arrival, caller: Caller, *, asked: ChatRequest, route: Route) -> Claim | Recording | None:
         """Return the right to answer, or the answer that an earlier request with the same key got; None without a key."""
         key = arrival.idempotency_key
         if key is None:
             return None
         claim = await self._replays.claim(
-            caller.tenant, key, fingerprint=write_chat_request(request), lease=route.settings.timeout + LEASE_MARGIN
+            caller.tenant, key, fingerprint=write_chat_request(asked), lease=route.settings.timeout + LEASE_MARGIN
         )
         if isinstance(claim, Recording):
             exchange = arrival.exchange
@@ -227,7 +242,7 @@ class Pipeline:
             request=request,
             evidence=exchange.evidence,
             max_tokens=exchange.max_tokens,
-            cache_salt=self._salts(exchange.caller.tenant) if exchange.caller else "",
+            cache_salt=self._callers.salt(exchange.caller.tenant) if exchange.caller else "",
             deadline=asyncio.get_running_loop().time() + route.settings.timeout,
         )
 

@@ -12,6 +12,8 @@ import msgspec
 
 from gateway.api.server import Draining
 from gateway.app import Application
+from gateway.audit.place import Seams
+from gateway.audit.vault.dayfile import Files
 from gateway.caller.keys import open_keys
 from gateway.exchange.caller import Role
 from gateway.settings.load import load
@@ -20,7 +22,7 @@ from gateway.telemetry.log import open_log
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observer import Observer
 from gateway.upstream.fake.client import FakeClient
-from gateway.upstream.fake.ledger import Served
+from gateway.upstream.fake.ledger import Ledger, Served
 from tests.asgi import Client
 
 TOML = """
@@ -66,16 +68,26 @@ class Gatehouse:
         finally:
             keys.close()
 
-    def run(self, test: Callable[[Client], Awaitable[None]]) -> None:
-        """Run `test` against a started application, then shut it down."""
+    def run(
+        self,
+        test: Callable[[Client], Awaitable[None]],
+        *,
+        seams: Seams | None = None,
+        files: Files | None = None,
+        started: bool = True,
+    ) -> None:
+        """Run `test` against a started application, then shut it down; `seams` and `files` are what its log stands on."""
         with open_log(self.logged) as log:
-            application = Application(self.settings, draining=self.draining, observer=Observer(Metrics(), log))
+            observer = Observer(Metrics(), log)
+            application = Application(self.settings, draining=self.draining, observer=observer, seams=seams, files=files)
             self._application = application
             self.client.app = application.asgi
 
             async def main() -> None:
                 try:
                     async with asyncio.timeout(30):
+                        if started:
+                            await application.start()
                         await test(self.client)
                 finally:
                     await application.close()
@@ -83,12 +95,23 @@ class Gatehouse:
             asyncio.run(main())
 
     @property
-    def served(self) -> tuple[Served, ...]:
-        """What the fake upstream served, by its own account."""
+    def application(self) -> Application:
+        """The application that runs, or ran last."""
+        assert self._application is not None
+        return self._application
+
+    @property
+    def ledger(self) -> Ledger:
+        """The fake upstream's own account."""
         assert self._application is not None
         client: Any = self._application.upstreams["fake"]._client
         assert isinstance(client, FakeClient)
-        return client.served
+        return client.ledger
+
+    @property
+    def served(self) -> tuple[Served, ...]:
+        """What the fake upstream served, by its own account."""
+        return self.ledger.served
 
     @property
     def in_flight(self) -> int:

@@ -113,10 +113,11 @@ def _mirror(module: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RaisedCode:
-    """An error code that the code can give, and the class of `gateway.errors` that carries it, where that can be read off."""
+    """An error code that the code can give, and the class that carries it; `base` is what a class with that code derives from."""
 
     code: str
     carrier: str
+    base: str = ""
 
 
 def raised_codes(source: str) -> set[RaisedCode]:
@@ -124,7 +125,8 @@ def raised_codes(source: str) -> set[RaisedCode]:
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ClassDef):
-            found |= {RaisedCode(code, node.name) for code in _default_codes(node)}
+            base = ast.unparse(node.bases[0]) if node.bases else ""
+            found |= {RaisedCode(code, node.name, base) for code in _default_codes(node)}
         elif isinstance(node, ast.Call):
             found |= {
                 RaisedCode(keyword.value.value, ast.unparse(node.func))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.app import build_upstreams, salts
-from gateway.caller.pepper import load_pepper
+from gateway.app import build_upstreams
 from gateway.errors import SettingsError
 from gateway.settings.load import load
 from tests.asgi import Client
@@ -23,13 +23,6 @@ from tests.replay.conftest import serving_redis
 def redis(tmp_path: Path) -> Iterator[str]:
     with serving_redis(tmp_path) as (place, _):
         yield f"unix://{place}"
-
-
-def test_each_tenant_has_its_own_salt_and_always_the_same(tmp_path: Path) -> None:
-    salt = salts(load_pepper(tmp_path, keys_exist=lambda: False))
-    assert salt("a") == salt("a") != salt("b")
-    assert len(salt("a")) == 32
-    assert salts(load_pepper(tmp_path, keys_exist=lambda: True))("a") == salt("a")
 
 
 def test_an_upstream_s_missing_key_is_named(tmp_path: Path) -> None:
@@ -44,9 +37,11 @@ def test_the_lifespan_closes_everything(tmp_path: Path) -> None:
 
     async def test(client: Client) -> None:
         said: list[str] = []
+        running: list[bool] = []
         asked = iter(["lifespan.startup", "lifespan.shutdown"])
 
         async def receive() -> dict[str, str]:
+            running.append(any(thread.name == "gatehouse-catching-up" for thread in threading.enumerate()))
             return {"type": next(asked)}
 
         async def send(message: dict[str, str]) -> None:
@@ -54,8 +49,10 @@ def test_the_lifespan_closes_everything(tmp_path: Path) -> None:
 
         await client.app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
         assert said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+        assert running == [False, True], "search indices are kept near their logs while it serves"
+        assert not any(thread.name == "gatehouse-catching-up" for thread in threading.enumerate())
 
-    gatehouse.run(test)
+    gatehouse.run(test, started=False)
 
 
 def test_with_redis_repeats_are_kept_there_and_it_is_part_of_readiness(tmp_path: Path, redis: str) -> None:

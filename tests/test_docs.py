@@ -29,6 +29,7 @@ PAGES = (
     "docs/applications.md",
     "docs/operators.md",
     "docs/auditors.md",
+    "docs/prompt-engineers.md",
 )
 OPERATORS = (ROOT / "docs" / "operators.md").read_text()
 APPLICATIONS = (ROOT / "docs" / "applications.md").read_text()
@@ -46,8 +47,8 @@ def _make_targets(page: str) -> set[str]:
 
 
 def _commands(page: str) -> set[str]:
-    """Return the commands `gatehouse …` that a page names, as the words before the first option."""
-    found = re.findall(r"(?<![\w/-])(?:\.venv/bin/)?gatehouse((?: [a-z]+)+)", _code(page))
+    """Return the commands `gatehouse …` that a page names, as the words before the first option or name of a thing."""
+    found = re.findall(r"(?<![\w/-])(?:\.venv/bin/)?gatehouse((?: [a-z]+(?![\w/@.-]))+)", _code(page))
     return {words.strip() for words in found}
 
 
@@ -94,9 +95,10 @@ def test_every_command_and_target_is_told_of() -> None:
 def test_control_an_unknown_command_or_target_is_found() -> None:
     page = (
         "Run `make tset`, or:\n\n```sh\n.venv/bin/gatehouse sevre -c x\n```\n\nand `gatehouse keys mint --tenant a`; make do.\n"
+        "`gatehouse prompts pubish support/triage production`\n"
     )
     assert _make_targets(page) == {"tset"}
-    assert _commands(page) == {"sevre", "keys mint"}
+    assert _commands(page) == {"sevre", "keys mint", "prompts pubish"}
 
 
 def _settings_table(page: str) -> dict[str, str]:
@@ -152,8 +154,9 @@ def test_links_lead_somewhere(page: str) -> None:
     assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
 
 
-def test_the_examples_of_the_readme_can_be_read() -> None:
-    for block in re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL):
+@pytest.mark.parametrize("page", PAGES)
+def test_the_examples_of_a_page_can_be_read(page: str) -> None:
+    for block in re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL):
         ast.parse(block)
 
 

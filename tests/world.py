@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Self
@@ -15,13 +15,21 @@ from gateway.errors import ClientError, Unauthenticated, Unavailable
 from gateway.exchange.caller import Caller, Role
 from gateway.exchange.exchange import Exchange
 from gateway.pipeline import Arrival, Pipeline
+from gateway.prompt.calling import Calling, Window
+from gateway.prompt.contract import Drift
+from gateway.prompt.prompts import Prompts
+from gateway.replay.contract import Store
 from gateway.replay.memory import MemoryStore
 from gateway.replay.replays import KeyedReplays
 from gateway.route.table import Routes
 from gateway.settings.tree import Route, RouteUpstream
+from gateway.tokens.bound import BoundCounter
+from gateway.tokens.contract import Count
 from gateway.upstream.contract import Call
 from gateway.wire.answer import Body
 from gateway.wire.chat import ChatRequest, read_chat_request
+from gateway.wire.message import Message
+from gateway.wire.tool import Tool
 
 HELLO = b'{"model":"chat","messages":[{"role":"user","content":"Hello"}]}'
 STREAM = HELLO[:-1] + b',"stream":true}'
@@ -57,6 +65,9 @@ class Callers:
 
     def routes_allowed(self, caller: Caller, route: str) -> bool:
         return caller.tenant == "acme" and route != "closed"
+
+    def salt(self, tenant: str) -> str:
+        return f"salt-{tenant}"
 
     def _caller(self) -> Caller:
         return Caller(tenant="acme", app=None, key_id="k", role=self._role)
@@ -144,6 +155,9 @@ class Observer:
         self.begun: list[Exchange] = []
         self.over: list[Exchange] = []
         self.failures: list[str] = []
+        self.not_kept: list[tuple[str, str]] = []
+        self.drift: list[str] = []
+        self.controls: list[tuple[str, str, int]] = []
 
     def started(self, exchange: Exchange) -> None:
         self.begun.append(exchange)
@@ -154,6 +168,26 @@ class Observer:
     def upstream_failed(self, exchange: Exchange, error: ClientError) -> None:
         assert exchange.upstream == "up"
         self.failures.append(error.code)
+
+    def unkept(self, exchange: Exchange, reason: str) -> None:
+        self.not_kept.append((exchange.id, reason))
+
+    def prompt_drift(self, prompt: str, drift: Sequence[Drift]) -> None:
+        self.drift += [f"{prompt} {each.kind}" for each in drift]
+
+    def control_tokens(self, route: str, rule: str, count: int) -> None:
+        self.controls.append((route, rule, count))
+
+
+class Counter(BoundCounter):
+    """Bounds, and can be stopped while it does."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def messages(self, messages: Sequence[Message], *, tools: Sequence[Tool] = ()) -> Count:
+        await self._gate.at("prompt")
+        return await super().messages(messages, tools=tools)
 
 
 def chunk(text: str = "", *, finish: str | None = None, index: int = 0) -> Body:
@@ -178,20 +212,33 @@ def arrival(
 
 
 class World:
-    """A pipeline over stand-ins that implement its seams."""
+    """A pipeline over stand-ins that implement its seams; with `prompts` it has those, and messages have room for `context`."""
 
-    def __init__(self, answer: list[list[Body]] | ClientError, *, place: str = "", role: Role = "app") -> None:
+    def __init__(
+        self,
+        answer: list[list[Body]] | ClientError,
+        *,
+        place: str = "",
+        role: Role = "app",
+        store: Store | None = None,
+        prompts: Prompts | None = None,
+        context: int | None = None,
+    ) -> None:
         self.gate = Gate(place)
         self.upstream = Upstream(self.gate, answer)
         self.observer = Observer()
         self.log = Log(self.gate)
         legs = (RouteUpstream(name="up", model="real-model"),)
         self.pipeline = Pipeline(
-            Callers(self.gate, role),  # type: ignore[arg-type]  # the seam is three methods of it
+            Callers(self.gate, role),  # type: ignore[arg-type]  # the seam is four methods of it
             Routes({name: Route(upstreams=legs, max_output_tokens=100) for name in ("chat", "closed")}),
+            prompts=Calling(
+                prompts or Prompts(),
+                {name: Window(context, 100, Counter(self.gate), "neutralise") for name in ("chat", "closed")},
+                observer=self.observer,
+            ),
             upstreams={"up": self.upstream},
-            replays=KeyedReplays(MemoryStore(), digest=lambda text: text.encode()),
-            salts=lambda tenant: f"salt-{tenant}",
+            replays=KeyedReplays(store or MemoryStore(), digest=lambda text: text.encode()),
             log=self.log,  # type: ignore[arg-type]  # the seam is two methods of it
             observer=self.observer,
         )

@@ -38,6 +38,7 @@ class ChatCompletions:
             encode=lambda bodies: events(bodies) if exchange.stream else _encode(bodies[0]),
             done=DONE,
             idempotency_key=incoming.idempotency_key,
+            contract=incoming.contract,
         )
         async with aclosing(self._pipeline.run(arrival)) as pieces:
             async for piece in pieces:
@@ -58,6 +59,8 @@ def answer_headers(exchange: Exchange) -> Headers:
         (b"x-gatehouse-upstream", exchange.upstream.encode()),
         (b"server-timing", server_timing(exchange).encode()),
     ]
+    if exchange.prompt is not None:
+        headers.append((b"x-gatehouse-prompt", exchange.prompt.reference.encode()))
     if exchange.shortened:
         headers.append((b"x-gatehouse-max-tokens", b"%d" % exchange.max_tokens))
     if exchange.replayed:

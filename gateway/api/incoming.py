@@ -14,7 +14,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-_READ = frozenset({b"host", b"authorization", b"x-api-key", b"idempotency-key", b"x-forwarded-for", b"forwarded"})
+_READ = frozenset({b"host", b"authorization", b"x-api-key", b"idempotency-key", b"x-contract", b"x-forwarded-for", b"forwarded"})
 _BEARER = b"bearer "
 
 
@@ -41,6 +41,12 @@ class Incoming:
         """The `Idempotency-Key` header, as it was sent."""
         key = self.headers.get(b"idempotency-key")
         return key.decode("latin-1") if key is not None else None
+
+    @property
+    def contract(self) -> str | None:
+        """The `x-contract` header: the number of the prompt's contract that the client was made for."""
+        number = self.headers.get(b"x-contract")
+        return number.decode("latin-1") if number is not None else None
 
     async def body(self) -> bytes:
         """Return the whole body; raises `TooLarge`, and `CancelledError` when the client is gone."""

@@ -12,6 +12,7 @@ from gateway.cli.check import check
 from gateway.cli.demo import demo
 from gateway.cli.exits import WRONG_USE
 from gateway.cli.keys import app as keys
+from gateway.cli.prompts.app import app as prompts
 from gateway.cli.serve import serve
 
 INTERRUPTED = 130
@@ -28,6 +29,7 @@ app.command()(serve)
 app.command()(demo)
 app.command()(check)
 app.add_typer(keys)
+app.add_typer(prompts)
 app.add_typer(audit)
 
 

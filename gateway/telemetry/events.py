@@ -12,12 +12,19 @@ Event = Literal[
     "exchange_ended",
     "request_refused",
     "upstream_failed",
+    "replay_unkept",
     "internal_error",
     "log_lines_dropped",
     "worker_ended",
     "audit_failed",
     "audit_recovered",
     "audit_disk",
+    "prompts_loaded",
+    "prompt_problem",
+    "prompts_unwatched",
+    "labels_stale",
+    "labels_current",
+    "labels_unseeded",
 ]
 Level = Literal["debug", "info", "warning", "error", "critical"]
 
@@ -35,6 +42,9 @@ REQUEST_REFUSED: Final = "request_refused"
 """A request was refused before it became an exchange: the code."""
 UPSTREAM_FAILED: Final = "upstream_failed"
 """An attempt at an upstream failed, whether or not another one answered: the code and a fixed reason."""
+REPLAY_UNKEPT: Final = "replay_unkept"
+"""An answer could not be kept for repeats with its idempotency key: the exchange, and why. `lost`: its lease had ended, another
+request has the key. `unavailable`: the store did not answer; a repeat is refused until the lease ends, then it runs."""
 INTERNAL_ERROR: Final = "internal_error"
 """A fault of our own: the exception's class and our frames, nothing else."""
 LOG_LINES_DROPPED: Final = "log_lines_dropped"
@@ -47,3 +57,15 @@ AUDIT_RECOVERED: Final = "audit_recovered"
 """The audit log works again: how many exchanges it had to give up as abandoned."""
 AUDIT_DISK: Final = "audit_disk"
 """The disk under the audit log got fuller or emptier than a threshold: the condition, and how full it is."""
+PROMPTS_LOADED: Final = "prompts_loaded"
+"""A library of prompts counts from now on: how many versions it serves, and how many problems its folder has."""
+PROMPT_PROBLEM: Final = "prompt_problem"
+"""Something is wrong with a file of the prompts' folder; everything else goes on: file, line and what it is."""
+PROMPTS_UNWATCHED: Final = "prompts_unwatched"
+"""The prompts' folder is not watched any more, by a fault of ours: what is loaded goes on being served until a restart."""
+LABELS_STALE: Final = "labels_stale"
+"""Moves of labels are not seen any more, the last ones seen count: a fixed reason."""
+LABELS_CURRENT: Final = "labels_current"
+"""Moves of labels are seen again."""
+LABELS_UNSEEDED: Final = "labels_unseeded"
+"""Labels could not be set from labels.yaml; it is tried again when the folder changes: a fixed reason."""

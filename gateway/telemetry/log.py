@@ -76,6 +76,7 @@ class Log:
             "app": caller.app if caller else None,
             "key": caller.key_id if caller else None,
             "route": exchange.route,
+            "prompt": exchange.prompt.reference if exchange.prompt else None,
             "upstream": exchange.upstream,
             "stream": exchange.stream,
             "result": exchange.result,

@@ -67,17 +67,24 @@ class Metrics:
         self._failures = self._counter(
             "gatehouse_upstream_failures_total", "Failed attempts at upstreams.", ("gatehouse_upstream", "error_type")
         )
-        self._errors = Counter("gatehouse_internal_errors_total", "Faults of our own.", registry=self._registry)
-        self._committed = Counter("gatehouse_audit_entries_total", "Entries that are durable.", registry=self._registry)
+        self._unkept = self._counter(
+            "gatehouse_replays_unkept_total", "Answers that could not be kept for repeats with their key.", ("reason",)
+        )
+        self._drift = self._counter(
+            "gatehouse_prompt_drift_total", "Variables that differed from a prompt's contract.", ("prompt", "input", "kind")
+        )
+        self._controls = self._counter(
+            "gatehouse_control_tokens_total", "Control tokens of chat templates in what callers sent.", ("route", "rule")
+        )
+        self._errors = self._count("gatehouse_internal_errors_total", "Faults of our own.")
+        self._committed = self._count("gatehouse_audit_entries_total", "Entries that are durable.")
         self._commits = Histogram(
             "gatehouse_audit_commit_seconds",
             "Seconds that a batch of entries took.",
             buckets=_SECONDS_TO_FIRST,
             registry=self._registry,
         )
-        self._gone = Counter(
-            "gatehouse_client_disconnects_total", "Exchanges whose client left before the end.", registry=self._registry
-        )
+        self._gone = self._count("gatehouse_client_disconnects_total", "Exchanges whose client left before the end.")
         self._in_flight = Gauge(
             "gatehouse_exchanges_in_flight", "Exchanges that run.", registry=self._registry, multiprocess_mode="livesum"
         )
@@ -123,6 +130,18 @@ class Metrics:
         """Count an attempt at an upstream that failed."""
         self._failures.child(upstream, code).inc()
 
+    def unkept(self, reason: str) -> None:
+        """Count an answer that could not be kept for repeats."""
+        self._unkept.child(reason).inc()
+
+    def prompt_drift(self, prompt: str, name: str, kind: str) -> None:
+        """Count one way in which a caller's variables differed from a prompt's contract; `name` is the input's."""
+        self._drift.child(prompt, name, kind).inc()
+
+    def control_tokens(self, route: str, rule: str, count: int) -> None:
+        """Count control tokens in one request."""
+        self._controls.child(route, rule).inc(count)
+
     def committed(self, entries: int, seconds: float) -> None:
         """Count a batch of entries of the audit log that became durable."""
         self._committed.inc(entries)
@@ -151,6 +170,9 @@ class Metrics:
     def _histogram(self, name: str, text: str, labels: Sequence[str], *, buckets: Sequence[float]) -> Capped[Histogram]:
         metric = Histogram(name, text, labels, buckets=buckets, registry=self._registry)
         return Capped(metric, len(labels), self._label_sets)
+
+    def _count(self, name: str, text: str) -> Counter:
+        return Counter(name, text, registry=self._registry)
 
     def _counter(self, name: str, text: str, labels: Sequence[str]) -> Capped[Counter]:
         return Capped(Counter(name, text, labels, registry=self._registry), len(labels), self._label_sets)

@@ -4,16 +4,64 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from gateway.errors import ClientError
 from gateway.exchange.exchange import Exchange
-from gateway.telemetry.events import AUDIT_DISK, AUDIT_FAILED, AUDIT_RECOVERED, REQUEST_REFUSED, UPSTREAM_FAILED
+from gateway.telemetry.events import (
+    AUDIT_DISK,
+    AUDIT_FAILED,
+    AUDIT_RECOVERED,
+    LABELS_CURRENT,
+    LABELS_STALE,
+    LABELS_UNSEEDED,
+    PROMPT_PROBLEM,
+    PROMPTS_LOADED,
+    PROMPTS_UNWATCHED,
+    REPLAY_UNKEPT,
+    REQUEST_REFUSED,
+    UPSTREAM_FAILED,
+)
 from gateway.telemetry.log import Log
 from gateway.telemetry.metrics import Metrics
 
 PAUSE = 0.05
 """Seconds that an ended exchange waits at most to be counted and logged, where batches are taken."""
+MOST_PROBLEMS = 100
+"""Problems of a folder of prompts that are logged one by one."""
+
+
+class Drift(Protocol):
+    """One way in which variables differ from a prompt's contract."""
+
+    @property
+    def input(self) -> str:
+        """The input, "" for a name that is not declared."""
+
+    @property
+    def kind(self) -> str:
+        """A closed word."""
+
+
+class Problem(Protocol):
+    """What is wrong with a file of prompts."""
+
+    @property
+    def file(self) -> str:
+        """The file, in the folder of prompts."""
+
+    @property
+    def line(self) -> int:
+        """Its line, 0 where there is none."""
+
+    @property
+    def text(self) -> str:
+        """What it is."""
+
+    @property
+    def severity(self) -> str:
+        """Error or warning."""
 
 
 class Observer:
@@ -72,6 +120,11 @@ class Observer:
             reason=error.reason,
         )
 
+    def unkept(self, exchange: Exchange, reason: str) -> None:
+        """Note that the exchange's answer could not be kept for repeats with its idempotency key."""
+        self._metrics.unkept(reason)
+        self._log.warning(REPLAY_UNKEPT, id=exchange.id, route=exchange.route, upstream=exchange.upstream, reason=reason)
+
     def internal_error(self, error: BaseException, request_id: str) -> None:
         """Note a fault of our own."""
         self._metrics.internal_error()
@@ -97,3 +150,34 @@ class Observer:
     def filled(self, condition: str, percent: int) -> None:
         """Note that the disk under the audit log got fuller or emptier than a threshold."""
         self._log.warning(AUDIT_DISK, condition=condition, percent=percent)
+
+    def prompt_drift(self, prompt: str, drift: Iterable[Drift]) -> None:
+        """Note in what ways a request's variables differ from what a prompt takes."""
+        for each in drift:
+            self._metrics.prompt_drift(prompt, each.input, each.kind)
+
+    def control_tokens(self, route: str, rule: str, count: int) -> None:
+        """Note control tokens of chat templates in a request."""
+        self._metrics.control_tokens(route, rule, count)
+
+    def prompts_loaded(self, count: int, problems: Sequence[Problem]) -> None:
+        """Note that a library of prompts counts from now on, and what is wrong with its folder; from any thread."""
+        self._log.info(PROMPTS_LOADED, versions=count, problems=len(problems))
+        for each in problems[:MOST_PROBLEMS]:
+            self._log.warning(PROMPT_PROBLEM, file=each.file, line=each.line, severity=each.severity, problem=each.text)
+
+    def prompts_unwatched(self) -> None:
+        """Note that the prompts' folder is not watched any more; from any thread."""
+        self._log.error(PROMPTS_UNWATCHED)
+
+    def labels_stale(self, reason: str) -> None:
+        """Note that moves of labels are not seen any more; from any thread."""
+        self._log.error(LABELS_STALE, reason=reason)
+
+    def labels_current(self) -> None:
+        """Note that moves of labels are seen again; from any thread."""
+        self._log.warning(LABELS_CURRENT)
+
+    def labels_unseeded(self, reason: str) -> None:
+        """Note that labels could not be set from labels.yaml; from any thread."""
+        self._log.warning(LABELS_UNSEEDED, reason=reason)

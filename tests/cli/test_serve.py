@@ -184,7 +184,7 @@ def test_the_command_serves_the_gateway_itself(tmp_path: Path) -> None:
         process.signal(signal.SIGTERM)
         assert process.wait(within=WITHIN) == 0
         events = [json_line(line).get("event") for line in process.lines]
-        assert events == ["settings_loaded", "ready", "draining", "stopped"], process.output
+        assert events == ["settings_loaded", "prompts_loaded", "ready", "draining", "stopped"], process.output
         assert json_line(process.lines[0])["routes"] == 1
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.api.dispatch import Asgi
 from gateway.api.server import Draining
+from gateway.app import Application
 from gateway.audit.place import Seams
 from gateway.audit.store import Connection, Cursor, connect
 from gateway.cli.serve import run
@@ -20,7 +21,6 @@ from gateway.settings.tree import Settings
 from gateway.telemetry.log import open_log, raw_stderr
 from gateway.telemetry.observer import Observer
 from tests.audit.faulty import Row
-from tests.fault.composed import Composed
 
 KEPT = 8
 
@@ -48,7 +48,8 @@ class LateConnection:
 
 
 def application(settings: Settings, draining: Draining, observer: Observer) -> Asgi:
-    return Composed(settings, draining, observer, seams=Seams(connect=lambda path: LateConnection(connect(path)))).asgi
+    seams = Seams(connect=lambda path: LateConnection(connect(path)))
+    return Application(settings, draining=draining, observer=observer, seams=seams).asgi
 
 
 def main() -> None:

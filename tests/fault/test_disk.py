@@ -17,11 +17,9 @@ from gateway.audit.entry import Gap
 from gateway.audit.place import Seams
 from gateway.audit.store import Connection, Cursor, connect
 from gateway.audit.vault.dayfile import Files
-from gateway.upstream.fake.ledger import Ledger
 from tests.asgi import Client, Reply
 from tests.audit.faulty import Faults
 from tests.fault.client import DONE
-from tests.fault.composed import Composed, live
 from tests.fault.recorded import opened, recorded, verified
 from tests.gatehouse import Gatehouse
 
@@ -53,11 +51,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 async def ask(client: Client, text: str = "Hello.", *, stream: bool = False) -> Reply:
     return await client.post(CHAT, {"model": "chat", "messages": [{"role": "user", "content": text}], "stream": stream})
-
-
-def ledger_of(house: Gatehouse) -> Ledger:
-    """Return the fake upstream's own account."""
-    return house.served[0].ledger
 
 
 def is_complete(reply: Reply) -> bool:
@@ -113,7 +106,7 @@ def test_a_full_disk_refuses_and_recovers(small_disk: Path) -> None:
         replies.extend([await ask(client, stream=number % 2 == 0) for number in range(20)])
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(ask(client, "#fake chunks=20 gap=0.1", stream=True)) for _ in range(8)]
-            assert await ledger_of(house).reached(20 + len(running), seconds=10)
+            assert await house.ledger.reached(20 + len(running), seconds=10)
             everything = fill(small_disk)
             replies.extend([reply async for reply in until(client, 503)])
             dispatched = len(house.served)
@@ -138,17 +131,17 @@ def test_a_disk_that_takes_no_writes_refuses_and_recovers(tmp_path: Path, error:
     faults = Faults()
     replies: list[Reply] = []
 
-    async def story(client: Client, composed: Composed) -> None:
+    async def story(client: Client) -> None:
         replies.extend([await ask(client, stream=number % 2 == 0) for number in range(10)])
         faults.fail_from_now_on(error)
-        served = len(composed.ledger.served)
+        served = len(house.served)
         for _ in range(10):
             check_refused(await ask(client))
-        assert len(composed.ledger.served) == served
+        assert len(house.served) == served
         faults.fail_from_now_on(None)
         replies.extend([reply async for reply in until(client, 200)])
 
-    live(house, Seams(connect=faults.connect), story)
+    house.run(story, seams=Seams(connect=faults.connect))
     assert all(is_complete(reply) for reply in replies[:10])
     check_log(house, replies)
 
@@ -158,10 +151,10 @@ def test_a_disk_that_fails_in_mid_stream_ends_the_stream_without_done(tmp_path: 
     faults = Faults()
     replies: list[Reply] = []
 
-    async def story(client: Client, composed: Composed) -> None:
+    async def story(client: Client) -> None:
         async with asyncio.TaskGroup() as group:
             running = group.create_task(ask(client, "#fake chunks=10 gap=0.02", stream=True))
-            assert await composed.ledger.reached(1, seconds=10)
+            assert await house.ledger.reached(1, seconds=10)
             faults.fail_from_now_on("SQLITE_READONLY")
         faults.fail_from_now_on(None)
         reply = running.result()
@@ -169,7 +162,7 @@ def test_a_disk_that_fails_in_mid_stream_ends_the_stream_without_done(tmp_path: 
         assert reply.events()[-1]["error"]["code"] == "audit_unavailable"
         replies.extend([reply, *[reply async for reply in until(client, 200)]])
 
-    live(house, Seams(connect=faults.connect), story)
+    house.run(story, seams=Seams(connect=faults.connect))
     check_log(house, replies)
     assert replies[0].headers["x-request-id"] in recorded(house.settings.store.path).abandoned
 
@@ -184,7 +177,7 @@ def test_a_payload_that_cannot_be_stored_is_no_complete_answer(tmp_path: Path) -
             raise OSError(errno.EIO, "a text")
         os.fdatasync(handle)
 
-    async def story(client: Client, composed: Composed) -> None:
+    async def story(client: Client) -> None:
         replies.extend([await ask(client, stream=number % 2 == 0) for number in range(10)])
         fails[0] = True
         plain, stream = await ask(client), [reply async for reply in until(client, 200)][-1]
@@ -193,9 +186,9 @@ def test_a_payload_that_cannot_be_stored_is_no_complete_answer(tmp_path: Path) -
         assert stream.events()[-1]["error"]["code"] == "audit_unavailable"
         fails[0] = False
         replies.extend([plain, stream, *[reply async for reply in until(client, 200)]])
-        assert composed.ledger.totals.running == 0
+        assert house.ledger.totals.running == 0
 
-    live(house, Seams(), story, files=Files(sync=sync))
+    house.run(story, files=Files(sync=sync))
     check_log(house, replies)
     assert all(is_complete(reply) for reply in [*replies[:10], replies[-1]])
 
@@ -205,17 +198,17 @@ def test_where_a_hole_is_allowed_answers_go_on_and_the_hole_is_entered(tmp_path:
     faults = Faults()
     replies: list[Reply] = []
 
-    async def story(client: Client, composed: Composed) -> None:
+    async def story(client: Client) -> None:
         replies.extend([await ask(client, stream=number % 2 == 0) for number in range(4)])
         async with asyncio.TaskGroup() as group:
             running = group.create_task(ask(client, "#fake chunks=10 gap=0.02", stream=True))
-            assert await composed.ledger.reached(5, seconds=10)
+            assert await house.ledger.reached(5, seconds=10)
             faults.fail_from_now_on("SQLITE_READONLY")
             replies.extend([await ask(client, stream=number % 2 == 0) for number in range(10)])
         replies.append(running.result())
         faults.fail_from_now_on(None)
 
-    live(house, Seams(connect=faults.connect), story)
+    house.run(story, seams=Seams(connect=faults.connect))
     assert all(is_complete(reply) for reply in replies)
     found = recorded(house.settings.store.path)
     unrecorded = [each for each in replies if each.headers["x-request-id"] not in found.ends]
@@ -247,10 +240,10 @@ def test_a_disk_that_takes_two_seconds_refuses_what_begins_and_answers_what_had_
     replies: list[Reply] = []
     takes = [0.0]
 
-    async def story(client: Client, composed: Composed) -> None:
+    async def story(client: Client) -> None:
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(ask(client, "#fake delay=0.2", stream=number % 2 == 0)) for number in range(8)]
-            assert await composed.ledger.reached(len(running), seconds=10)
+            assert await house.ledger.reached(len(running), seconds=10)
             takes[0] = SLOW
             began = asyncio.get_running_loop().time()
             refused = [group.create_task(ask(client)) for _ in range(8)]
@@ -258,11 +251,11 @@ def test_a_disk_that_takes_two_seconds_refuses_what_begins_and_answers_what_had_
         takes[0] = 0.0
         for each in refused:
             check_refused(each.result())
-        assert len(composed.ledger.served) == len(running)
+        assert len(house.served) == len(running)
         assert all(is_complete(each.result()) for each in running)
         assert took >= SLOW
         replies.extend(each.result() for each in running)
         replies.extend([reply async for reply in until(client, 200)])
 
-    live(house, Seams(connect=lambda path: SlowConnection(connect(path), lambda: takes[0])), story)
+    house.run(story, seams=Seams(connect=lambda path: SlowConnection(connect(path), lambda: takes[0])))
     check_log(house, replies)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from gateway.errors import SettingsError
 from gateway.exchange.caller import Caller
 from gateway.exchange.exchange import Exchange
+from gateway.exchange.prompt import PromptUse
 from gateway.exchange.usage import Usage
 from gateway.settings.secret import resolve
 from gateway.telemetry.events import DRAINING, READY, UPSTREAM_FAILED
@@ -43,6 +44,7 @@ def finished(**values: Any) -> Exchange:
     exchange = Exchange("chat", started=1_000_000, caller=Caller("acme", "billing", "gth_abc", "app"), model=SENTINEL)
     exchange.route, exchange.upstream, exchange.result, exchange.finish = "chat-default", "vllm-a", "complete", "stop"
     exchange.usage = Usage(800, 150)
+    exchange.prompt = PromptUse("support/triage", "v7", "production", 1, "0" * 64)
     for name, value in values.items():
         setattr(exchange, name, value)
     return exchange
@@ -108,6 +110,7 @@ def test_the_end_of_an_exchange_is_one_line_without_content() -> None:
         "app": "billing",
         "key": "gth_abc",
         "route": "chat-default",
+        "prompt": "support/triage@v7",
         "upstream": "vllm-a",
         "stream": True,
         "result": "complete",
@@ -124,10 +127,12 @@ def test_the_end_of_an_exchange_is_one_line_without_content() -> None:
 
 
 def test_an_exchange_that_was_refused_early_leaves_out_what_is_not_known() -> None:
-    exchange = finished(caller=None, usage=None, route="", upstream="", result="refused", error="invalid_api_key", finish="")
+    exchange = finished(
+        caller=None, prompt=None, usage=None, route="", upstream="", result="refused", error="invalid_api_key", finish=""
+    )
     found = line(lambda log: log.ended(exchange, 2_000_000))
     empty = {name for name, value in found.items() if value is None}
-    assert empty == {"tenant", "app", "key", "input_tokens", "output_tokens", "first_byte_ms"}
+    assert empty == {"tenant", "app", "key", "prompt", "input_tokens", "output_tokens", "first_byte_ms"}
     assert found["error"] == "invalid_api_key"
 
 

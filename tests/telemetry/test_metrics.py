@@ -53,6 +53,9 @@ def test_the_names_are_those_that_dashboards_rely_on() -> None:
         "gatehouse_exchanges": "counter",
         "gatehouse_requests_refused": "counter",
         "gatehouse_upstream_failures": "counter",
+        "gatehouse_replays_unkept": "counter",
+        "gatehouse_prompt_drift": "counter",
+        "gatehouse_control_tokens": "counter",
         "gatehouse_internal_errors": "counter",
         "gatehouse_client_disconnects": "counter",
         "gatehouse_exchanges_in_flight": "gauge",
@@ -153,10 +156,12 @@ def test_refusals_failures_and_faults_are_counted() -> None:
     metrics.refused("invalid_api_key")
     metrics.refused("invalid_api_key")
     metrics.upstream_failed("vllm-a", "upstream_timeout")
+    metrics.unkept("unavailable")
     metrics.internal_error()
     rendered = metrics.render()
     assert value(rendered, "gatehouse_requests_refused_total", code="invalid_api_key") == 2
     assert value(rendered, "gatehouse_upstream_failures_total", gatehouse_upstream="vllm-a", error_type="upstream_timeout") == 1
+    assert value(rendered, "gatehouse_replays_unkept_total", reason="unavailable") == 1
     assert value(rendered, "gatehouse_internal_errors_total") == 1
 
 
@@ -256,3 +261,14 @@ def test_any_worker_renders_the_sum_of_all_also_of_those_that_were_killed(tmp_pa
     assert value(rendered, "gen_ai_client_token_usage_sum", **place, gen_ai_token_type="input") == 1200
     assert value(rendered, "gatehouse_exchanges_total", route="chat", result="complete") == 12
     assert value(rendered, "gatehouse_exchanges_in_flight") == 1
+
+
+def test_what_callers_of_prompts_get_wrong_is_counted_by_prompt_input_and_kind() -> None:
+    metrics = Metrics()
+    for _ in range(2):
+        metrics.prompt_drift("support/triage", "ticket", "null")
+    metrics.control_tokens("chat", "neutralise", 3)
+    rendered = metrics.render()
+    drift = {"prompt": "support/triage", "input": "ticket", "kind": "null"}
+    assert value(rendered, "gatehouse_prompt_drift_total", **drift) == 2
+    assert value(rendered, "gatehouse_control_tokens_total", route="chat", rule="neutralise") == 3

@@ -10,9 +10,11 @@ import orjson
 from gateway.errors import UpstreamFailed
 from gateway.exchange.caller import Caller
 from gateway.exchange.exchange import Exchange
+from gateway.prompt.contract import Drift
+from gateway.prompt.problem import Problem
 from gateway.telemetry.log import open_log
 from gateway.telemetry.metrics import Metrics
-from gateway.telemetry.observer import PAUSE, Observer
+from gateway.telemetry.observer import MOST_PROBLEMS, PAUSE, Observer
 
 SENTINEL = "hunter2-sentinel"
 
@@ -56,6 +58,15 @@ def test_a_failed_attempt_is_counted_and_logged_without_its_message() -> None:
     assert 'gatehouse_upstream_failures_total{error_type="upstream_error",gatehouse_upstream="vllm-a"} 1.0' in rendered
     assert (line["event"], line["level"], line["reason"]) == ("upstream_failed", "warning", "status 500")
     assert (line["route"], line["upstream"], line["error"]) == ("chat", "vllm-a", "upstream_error")
+    assert SENTINEL not in str(line)
+
+
+def test_an_answer_that_is_not_kept_for_repeats_is_counted_and_logged() -> None:
+    exchange = Exchange("chat", route="chat", upstream="vllm-a", model=SENTINEL)
+    rendered, [line] = observed(lambda observer: observer.unkept(exchange, "lost"))
+    assert 'gatehouse_replays_unkept_total{reason="lost"} 1.0' in rendered
+    assert (line["event"], line["level"], line["reason"], line["id"]) == ("replay_unkept", "warning", "lost", exchange.id)
+    assert (line["route"], line["upstream"]) == ("chat", "vllm-a")
     assert SENTINEL not in str(line)
 
 
@@ -131,3 +142,40 @@ def test_how_the_audit_log_fares_is_told_to_operators() -> None:
         "warning",
         81,
     )
+
+
+def test_what_a_request_got_wrong_of_a_prompt_is_counted_each() -> None:
+    drift = (Drift("ticket", "null"), Drift("", "unknown"), Drift("ticket", "null"))
+
+    def do(observer: Observer) -> None:
+        observer.prompt_drift("support/triage", drift)
+        observer.control_tokens("chat", "log", 2)
+
+    rendered, lines = observed(do)
+    assert 'gatehouse_prompt_drift_total{input="ticket",kind="null",prompt="support/triage"} 2.0' in rendered
+    assert 'gatehouse_prompt_drift_total{input="",kind="unknown",prompt="support/triage"} 1.0' in rendered
+    assert 'gatehouse_control_tokens_total{route="chat",rule="log"} 2.0' in rendered
+    assert lines == []
+
+
+def test_how_prompts_and_labels_fare_is_told_to_operators() -> None:
+    problem = Problem("support/triage/draft.prompty", 7, "unknown key", "error")
+
+    def do(observer: Observer) -> None:
+        observer.prompts_loaded(3, [problem] * (MOST_PROBLEMS + 1))
+        observer.prompts_unwatched()
+        observer.labels_stale("database")
+        observer.labels_current()
+        observer.labels_unseeded("audit: closed")
+
+    _, lines = observed(do)
+    loaded, first, *rest = lines
+    assert (loaded["event"], loaded["versions"], loaded["problems"]) == ("prompts_loaded", 3, MOST_PROBLEMS + 1)
+    assert (first["event"], first["file"], first["line"], first["problem"]) == (
+        "prompt_problem",
+        "support/triage/draft.prompty",
+        7,
+        "unknown key",
+    )
+    assert len(rest) == MOST_PROBLEMS - 1 + 4
+    assert [line["event"] for line in rest[-4:]] == ["prompts_unwatched", "labels_stale", "labels_current", "labels_unseeded"]

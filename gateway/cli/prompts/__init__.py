@@ -1,0 +1,1 @@
+"""`gatehouse prompts`: one file for each group of its commands."""
