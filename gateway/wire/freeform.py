@@ -48,6 +48,12 @@ def deeper_than(raw: bytes, limit: int) -> bool:
 
 def normalise(raw: bytes, bound: Bound, *, param: str) -> tuple[bytes, Any]:
     """Return free-form JSON in its normal form, and decoded; raises `InvalidRequest` naming `param`."""
+    value = decoded(raw, bound, param=param)
+    return _encode(value), value
+
+
+def decoded(raw: bytes, bound: Bound, *, param: str) -> Any:
+    """Return free-form JSON as a value; raises as `normalise` does."""
     if len(raw) > bound.max_bytes:
         raise InvalidRequest(f"{param} is larger than {bound.max_bytes} bytes.", param=param)
     if deeper_than(raw, bound.max_depth):
@@ -62,4 +68,4 @@ def normalise(raw: bytes, bound: Bound, *, param: str) -> tuple[bytes, Any]:
         raise InvalidRequest(f"{param} is not valid JSON.", param=param) from None
     if not isinstance(value, bound.kinds):
         raise InvalidRequest(f"{param} must be {' or '.join(_NOUNS[kind] for kind in bound.kinds)}.", param=param)
-    return _encode(value), value
+    return value

@@ -7,12 +7,14 @@ from typing import Annotated, Any, Final, TypeAlias
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from gateway.errors import InvalidRequest
-from gateway.wire.freeform import Bound, normalise
+from gateway.wire.freeform import Bound, decoded
 from gateway.wire.limits import LIMITS
 from gateway.wire.message import WireStruct
 
 PREFIX: Final = "prompt/"
 """How a model name begins that names a prompt."""
+
+_BOUND: Final = Bound(max_bytes=LIMITS.variables_bytes, max_depth=LIMITS.free_form_depth)
 
 Word: TypeAlias = Annotated[str, Meta(min_length=1, max_length=LIMITS.model_chars)]
 
@@ -36,8 +38,7 @@ def read_variables(raw: Raw | UnsetType) -> dict[str, Any]:
         return {}
     if data.count(b",") > LIMITS.variable_values and _values(data) > LIMITS.variable_values:
         raise InvalidRequest(f"prompt.variables hold more than {LIMITS.variable_values} values.", param="prompt.variables")
-    bound = Bound(max_bytes=LIMITS.variables_bytes, max_depth=LIMITS.free_form_depth)
-    found: dict[str, Any] = normalise(data, bound, param="prompt.variables")[1]
+    found: dict[str, Any] = decoded(data, _BOUND, param="prompt.variables")
     return found
 
 
