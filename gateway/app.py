@@ -40,7 +40,7 @@ from gateway.caller.keys import open_keys
 from gateway.errors import Unavailable
 from gateway.pipeline import Pipeline
 from gateway.prompt.calling import Calling, Window
-from gateway.prompt.label_table import LabelTable
+from gateway.prompt.label.table import LabelTable
 from gateway.prompt.live import LivePrompts
 from gateway.replay.contract import Store
 from gateway.replay.memory import MemoryStore

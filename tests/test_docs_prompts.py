@@ -9,17 +9,17 @@ import pytest
 import typer
 
 from gateway.cli.main import app
-from gateway.prompt import keywords, properties, reading, terms
-from gateway.prompt.assertion import KINDS as EXPECTATIONS
-from gateway.prompt.cases import Case, read_cases
-from gateway.prompt.file_limits import LIMITS as FILE
-from gateway.prompt.filters import FILTERS, METHODS, TESTS
-from gateway.prompt.folder import LIMITS as FOLDER
-from gateway.prompt.options import NAMES
-from gateway.prompt.problem import PromptInvalid
-from gateway.prompt.program import STATEMENTS
-from gateway.prompt.source import read_source
-from gateway.prompt.version import Version, compile_version
+from gateway.prompt.case.assertion import KINDS as EXPECTATIONS
+from gateway.prompt.case.cases import Case, read_cases
+from gateway.prompt.file import keywords, properties, reading, terms
+from gateway.prompt.file.limits import LIMITS as FILE
+from gateway.prompt.file.options import NAMES
+from gateway.prompt.file.problem import PromptInvalid
+from gateway.prompt.file.source import read_source
+from gateway.prompt.library.folder import LIMITS as FOLDER
+from gateway.prompt.library.version import Version, compile_version
+from gateway.prompt.template.filters import FILTERS, METHODS, TESTS
+from gateway.prompt.template.program import STATEMENTS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "prompt-engineers.md").read_text()

@@ -15,9 +15,9 @@ from msgspec import UNSET
 from gateway.audit.entry import Begin, End, Entry, LabelMove, Payload, PromptUsed
 from gateway.audit.vault.keyring import read_keyring
 from gateway.audit.vault.reader import PayloadReader
-from gateway.prompt.labels import Change
+from gateway.prompt.label.labels import Change
+from gateway.prompt.library.loading import load_library
 from gateway.prompt.live import LivePrompts
-from gateway.prompt.loading import load_library
 from tests.asgi import Client
 from tests.audit.logs import entries_in
 from tests.gatehouse import Gatehouse

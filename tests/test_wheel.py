@@ -129,7 +129,14 @@ def test_it_asks_for_the_supported_versions_of_python(wheel: Wheel) -> None:
 
 
 def test_the_extras_are_there(wheel: Wheel) -> None:
-    assert set(wheel.metadata.get_all("Provides-Extra") or []) == {"managed", "guardrails", "postgres", "tokenizers", "vllm", "dev"}
+    assert set(wheel.metadata.get_all("Provides-Extra") or []) == {
+        "managed",
+        "guardrails",
+        "postgres",
+        "tokenizers",
+        "vllm",
+        "dev",
+    }
 
 
 def test_nothing_heavy_is_required_without_its_extra(wheel: Wheel) -> None:

@@ -16,7 +16,7 @@ from gateway.exchange.caller import Caller, Role
 from gateway.exchange.exchange import Exchange
 from gateway.pipeline import Arrival, Pipeline
 from gateway.prompt.calling import Calling, Window
-from gateway.prompt.contract import Drift
+from gateway.prompt.contract.contract import Drift
 from gateway.prompt.prompts import Prompts
 from gateway.replay.contract import Store
 from gateway.replay.memory import MemoryStore

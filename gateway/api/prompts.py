@@ -27,13 +27,13 @@ from gateway.api.visible import VisiblePrompts
 from gateway.errors import Forbidden, InvalidRequest, NotFound
 from gateway.exchange.caller import Caller, Role
 from gateway.prompt.calling import Window, route_of
-from gateway.prompt.labels import Sticky
-from gateway.prompt.names import is_id
+from gateway.prompt.file.names import is_id
+from gateway.prompt.label.labels import Sticky
+from gateway.prompt.label.releasing import Promotion, check_label
+from gateway.prompt.library.publish import Published
 from gateway.prompt.preview import Preview, preview
 from gateway.prompt.prompts import Chosen
-from gateway.prompt.publish import Published
 from gateway.prompt.reference import PREFIX, PRODUCTION, Reference, unknown
-from gateway.prompt.releasing import Promotion, check_label
 from gateway.prompt.shown import MoveShown, PromptShown, VersionText, move_shown, version_text
 from gateway.wire.chat import ChatRequest, read_chat_request
 from gateway.wire.message import WireStruct

@@ -12,12 +12,12 @@ from msgspec import UNSET
 from gateway.audit.entering import Entering
 from gateway.audit.log import AuditLog
 from gateway.errors import Forbidden, InvalidRequest, Unavailable
-from gateway.prompt.label_table import Expected
-from gateway.prompt.labels import Move
+from gateway.prompt.file.problem import PromptInvalid
+from gateway.prompt.label.labels import Move
+from gateway.prompt.label.releasing import Promotion, Releasing
+from gateway.prompt.label.table import Expected
+from gateway.prompt.library.publish import Published, publish
 from gateway.prompt.live import LivePrompts
-from gateway.prompt.problem import PromptInvalid
-from gateway.prompt.publish import Published, publish
-from gateway.prompt.releasing import Promotion, Releasing
 from gateway.settings.tree import Prompts
 
 THREADS: Final = 2
@@ -57,7 +57,7 @@ class Releases:
         """Make a draft the next version, which is served when it returns.
 
         Raises `Forbidden` unless the settings allow it, `InvalidRequest` for a draft that cannot be published, and what
-        `gateway.prompt.publish` raises.
+        `gateway.prompt.library.publish` raises.
         """
         if not self._settings.writable:
             raise Forbidden("Prompts are not published over HTTP here (prompts.writable).", code="role_not_allowed")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from gateway.caller.callers import Callers
 from gateway.exchange.caller import Caller
+from gateway.prompt.library.version import Version
 from gateway.prompt.prompts import Prompts
 from gateway.prompt.reference import Reference, unknown
 from gateway.prompt.shown import LabelShown, PromptShown, prompt_shown
-from gateway.prompt.version import Version
 
 
 class VisiblePrompts:

@@ -18,13 +18,13 @@ from msgspec import UNSET, UnsetType
 from gateway.errors import Conflict, InvalidRequest
 from gateway.exchange.caller import Caller
 from gateway.exchange.prompt import LeftOut, PromptUse
-from gateway.prompt.contract import Drift, VariablesInvalid
+from gateway.prompt.contract.contract import Drift, VariablesInvalid
+from gateway.prompt.file.frontmatter import Budget
 from gateway.prompt.fit import fit
-from gateway.prompt.frontmatter import Budget
-from gateway.prompt.neutral import Rule, neutral_messages
+from gateway.prompt.library.version import Version
 from gateway.prompt.prompts import Chosen, Prompts
 from gateway.prompt.reference import reference_of
-from gateway.prompt.version import Version
+from gateway.prompt.template.neutral import Rule, neutral_messages
 from gateway.tokens.contract import Counter
 from gateway.wire.chat import ChatRequest
 from gateway.wire.message import Message, ToolMessage, UserMessage

@@ -17,7 +17,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from gateway.errors import InvalidRequest
-from gateway.prompt.frontmatter import Budget, TrimRule
+from gateway.prompt.file.frontmatter import Budget, TrimRule
 from gateway.tokens.bound import BoundCounter
 from gateway.tokens.contract import Count, Counter
 from gateway.tokens.pieces import pieces_of

@@ -14,8 +14,8 @@ import msgspec
 from msgspec import UnsetType
 
 from gateway.errors import InvalidRequest
-from gateway.prompt.contract import Contract
-from gateway.prompt.version import Version
+from gateway.prompt.contract.contract import Contract
+from gateway.prompt.library.version import Version
 from gateway.tokens.bound import bound
 
 WIDEST: Final = "\U0010fffd"

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.errors import ClientError, GatehouseError
-from gateway.prompt.following import Following, LabelWatcher
-from gateway.prompt.label_table import Enter, LabelTable
-from gateway.prompt.library import Library
-from gateway.prompt.loading import load_library
-from gateway.prompt.problem import Problem
+from gateway.prompt.file.problem import Problem
+from gateway.prompt.label.following import Following, LabelWatcher
+from gateway.prompt.label.table import Enter, LabelTable
+from gateway.prompt.library.library import Library
+from gateway.prompt.library.loading import load_library
+from gateway.prompt.library.watch import Watch
 from gateway.prompt.prompts import Prompts
-from gateway.prompt.watch import Watch
 
 
 class Observer(LabelWatcher, Protocol):

@@ -11,9 +11,9 @@ from msgspec import UnsetType
 
 from gateway.exchange.prompt import LeftOut
 from gateway.prompt.calling import Window, prepare, route_of
-from gateway.prompt.contract import Drift
-from gateway.prompt.neutral import Rule
+from gateway.prompt.contract.contract import Drift
 from gateway.prompt.prompts import Chosen
+from gateway.prompt.template.neutral import Rule
 from gateway.tokens.contract import Counter
 from gateway.tokens.pieces import pieces_of
 from gateway.wire.chat import ChatRequest

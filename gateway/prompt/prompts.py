@@ -13,11 +13,11 @@ import threading
 import msgspec
 
 from gateway.exchange.caller import Caller, Role
-from gateway.prompt.labels import Labels
-from gateway.prompt.library import Library
-from gateway.prompt.names import DRAFT
+from gateway.prompt.file.names import DRAFT
+from gateway.prompt.label.labels import Labels
+from gateway.prompt.library.library import Library
+from gateway.prompt.library.version import Version
 from gateway.prompt.reference import Reference, unknown
-from gateway.prompt.version import Version
 
 _SEES_DRAFTS: Role = "prompt-engineer"
 

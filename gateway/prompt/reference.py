@@ -17,7 +17,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.errors import InvalidRequest, NotFound
-from gateway.prompt.names import DRAFT, is_id, is_label, is_version
+from gateway.prompt.file.names import DRAFT, is_id, is_label, is_version
 from gateway.wire.prompt import PREFIX, PromptCall
 
 __all__ = ["PREFIX", "PRODUCTION", "Reference", "reference_of", "unknown"]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.prompt.frontmatter import Mode
-from gateway.prompt.labels import Labels, Move, Sticky
-from gateway.prompt.library import Library
-from gateway.prompt.version import Version
+from gateway.prompt.file.frontmatter import Mode
+from gateway.prompt.label.labels import Labels, Move, Sticky
+from gateway.prompt.library.library import Library
+from gateway.prompt.library.version import Version
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,9 @@ from gateway.caller.callers import Callers
 from gateway.caller.keys import open_keys
 from gateway.exchange.caller import Role
 from gateway.prompt.calling import Window
-from gateway.prompt.label_table import LabelTable
+from gateway.prompt.file.problem import Problem
+from gateway.prompt.label.table import LabelTable
 from gateway.prompt.live import LivePrompts
-from gateway.prompt.problem import Problem
 from gateway.settings.tree import Prompts, Store, Tenant
 from gateway.tokens.fake import FakeCounter
 from tests.asgi import Client, Reply

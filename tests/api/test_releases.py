@@ -10,7 +10,7 @@ import pytest
 
 from gateway.api.releases import MOST_WAITING, THREADS
 from gateway.errors import InvalidRequest, Unavailable
-from gateway.prompt.releasing import Promotion
+from gateway.prompt.label.releasing import Promotion
 from tests.api.prompt_house import PromptHouse
 from tests.asgi import Client
 from tests.prompt.shelf import TRIAGE, prompty, put

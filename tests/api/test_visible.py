@@ -9,8 +9,8 @@ import pytest
 from gateway.api.visible import VisiblePrompts
 from gateway.errors import NotFound
 from gateway.exchange.caller import Caller, Role
-from gateway.prompt.labels import Labels, Move
-from gateway.prompt.loading import load_library
+from gateway.prompt.label.labels import Labels, Move
+from gateway.prompt.library.loading import load_library
 from gateway.prompt.prompts import Prompts
 from gateway.prompt.reference import Reference
 from tests.prompt.shelf import TRIAGE, prompty, put, seal

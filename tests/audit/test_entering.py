@@ -14,7 +14,7 @@ from gateway.audit.entry import Access, Entry, LabelMove
 from gateway.audit.log import AuditLog
 from gateway.audit.opening import open_audit
 from gateway.errors import Unavailable
-from gateway.prompt.labels import Move
+from gateway.prompt.label.labels import Move
 from tests.audit.entries import access
 from tests.audit.logs import WRITING, entries_in
 

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.prompt.neutral import find_controls, neutral_messages
-from gateway.prompt.template import Template, compile_template
+from gateway.prompt.template.neutral import find_controls, neutral_messages
+from gateway.prompt.template.template import Template, compile_template
 from tests.bench.stats import Figure
 
 BODY = """\

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from gateway.prompt.fit import Fitted, fit
-from gateway.prompt.frontmatter import Budget, TrimRule
+from gateway.prompt.file.frontmatter import Budget, TrimRule
 from gateway.settings.tree import Settings
 from gateway.tokens.bound import bound, text_bound
 from gateway.tokens.build import build_counters, tokenize_client

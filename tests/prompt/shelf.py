@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from gateway.prompt.folder import Folder
-from gateway.prompt.library import Library
-from gateway.prompt.loading import Fragments, load_library
-from gateway.prompt.lock import FILE, write_lock
-from gateway.prompt.names import DRAFT
-from gateway.prompt.source import read_source
+from gateway.prompt.file.names import DRAFT
+from gateway.prompt.file.source import read_source
+from gateway.prompt.library.folder import Folder
+from gateway.prompt.library.library import Library
+from gateway.prompt.library.loading import Fragments, load_library
+from gateway.prompt.library.lock import FILE, write_lock
 
 TRIAGE = "support/triage"
 V1, V2, DRAFT_FILE = (f"{TRIAGE}/{name}.prompty" for name in ("v1", "v2", "draft"))

@@ -15,11 +15,11 @@ from gateway.errors import ClientError, Conflict, InvalidRequest, NotFound
 from gateway.exchange.caller import Caller
 from gateway.exchange.prompt import LeftOut, PromptUse
 from gateway.prompt.calling import Calling, Window, route_of, use_of
-from gateway.prompt.contract import Drift
-from gateway.prompt.labels import Labels, Move
-from gateway.prompt.loading import load_library
-from gateway.prompt.neutral import Rule
+from gateway.prompt.contract.contract import Drift
+from gateway.prompt.label.labels import Labels, Move
+from gateway.prompt.library.loading import load_library
 from gateway.prompt.prompts import Prompts
+from gateway.prompt.template.neutral import Rule
 from gateway.tokens.bound import BoundCounter
 from gateway.wire.chat import ChatRequest, read_chat_request, write_chat_request
 from gateway.wire.message import AssistantMessage, SystemMessage, UserMessage

@@ -14,15 +14,15 @@ from gateway.cli.prompts.running import Target
 from gateway.errors import InvalidRequest
 from gateway.exchange.prompt import PromptUse
 from gateway.http.contract import HttpRequest
-from gateway.prompt.assertion import Answered
 from gateway.prompt.calling import Window, prepare
-from gateway.prompt.cases import Case, read_cases
-from gateway.prompt.check import check
-from gateway.prompt.contract import Drift
-from gateway.prompt.loading import load_library
-from gateway.prompt.names import DRAFT
+from gateway.prompt.case.assertion import Answered
+from gateway.prompt.case.cases import Case, read_cases
+from gateway.prompt.contract.contract import Drift
+from gateway.prompt.file.names import DRAFT
+from gateway.prompt.library.check import check
+from gateway.prompt.library.loading import load_library
+from gateway.prompt.library.version import Version
 from gateway.prompt.prompts import Chosen
-from gateway.prompt.version import Version
 from gateway.settings.load import load
 from gateway.tokens.fake import FakeCounter
 from gateway.upstream.fake.behaviour import Behaviour

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest
+from gateway.prompt.file.frontmatter import Budget, TrimRule
 from gateway.prompt.fit import Cut, Fitted, Trimmed, fit, plan, without
-from gateway.prompt.frontmatter import Budget, TrimRule
 from gateway.tokens.bound import BoundCounter, bound
 from gateway.tokens.contract import Count
 from gateway.tokens.fake import FakeCounter

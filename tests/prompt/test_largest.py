@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from gateway.prompt.contract import contract_of
+from gateway.prompt.contract.contract import contract_of
 from gateway.prompt.largest import MOST_BYTES, WIDEST, Unbounded, largest, most_tokens
-from gateway.prompt.version import Version, compile_version
-from tests.prompt.front import front, source
+from gateway.prompt.library.version import Version, compile_version
+from tests.prompt.file.front import front, source
 
 
 def values(inputs: str, limits: str = "{}") -> dict[str, Any]:

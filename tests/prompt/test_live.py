@@ -11,10 +11,10 @@ import pytest
 
 from gateway.errors import NotFound, Unavailable
 from gateway.exchange.caller import Caller
-from gateway.prompt.label_table import LabelTable
-from gateway.prompt.labels import Change, Move
+from gateway.prompt.file.problem import Problem
+from gateway.prompt.label.labels import Change, Move
+from gateway.prompt.label.table import LabelTable
 from gateway.prompt.live import LivePrompts
-from gateway.prompt.problem import Problem
 from gateway.prompt.reference import Reference
 from gateway.settings.tree import Store
 from gateway.store.migrate import open_store

@@ -10,14 +10,14 @@ import pytest
 
 from gateway.errors import InvalidRequest
 from gateway.prompt.calling import Window, prepare
-from gateway.prompt.contract import VariablesInvalid
+from gateway.prompt.contract.contract import VariablesInvalid
+from gateway.prompt.library.version import Version, compile_version
 from gateway.prompt.preview import Preview, preview
 from gateway.prompt.prompts import Chosen
-from gateway.prompt.version import Version, compile_version
 from gateway.tokens.bound import BoundCounter
 from gateway.tokens.fake import FakeCounter
 from gateway.wire.chat import ChatRequest, read_chat_request
-from tests.prompt.front import source
+from tests.prompt.file.front import source
 
 FRONT = """
 metadata:

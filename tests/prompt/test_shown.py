@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.prompt.labels import Labels, Move
-from gateway.prompt.library import Library
-from gateway.prompt.loading import load_library
+from gateway.prompt.label.labels import Labels, Move
+from gateway.prompt.library.library import Library
+from gateway.prompt.library.loading import load_library
+from gateway.prompt.library.version import Version
 from gateway.prompt.shown import LabelShown, move_shown, prompt_shown, version_shown, version_text
-from gateway.prompt.version import Version
 from tests.prompt.shelf import TRIAGE, prompty, put, seal
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.prompt.account import RenderFailed
-from gateway.prompt.problem import PromptInvalid
+from gateway.prompt.file.problem import PromptInvalid
+from gateway.prompt.template.account import RenderFailed
 from gateway.wire.message import AssistantMessage, DeveloperMessage, SystemMessage, UserMessage
-from tests.prompt.bodies import compiled, kind, rendered
+from tests.prompt.template.bodies import compiled, kind, rendered
 
 # read before the fixture that takes GATEHOUSE_… out of the environment
 FOLDER = os.environ.get("GATEHOUSE_PROMPTY_VECTORS", "")

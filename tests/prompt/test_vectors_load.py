@@ -18,11 +18,11 @@ import pytest
 import yaml
 from msgspec import UNSET
 
-from gateway.prompt.contract import VariablesInvalid, contract_of
-from gateway.prompt.frontmatter import Property
-from gateway.prompt.options import NAMES
-from gateway.prompt.problem import PromptInvalid
-from gateway.prompt.source import Source, read_source
+from gateway.prompt.contract.contract import VariablesInvalid, contract_of
+from gateway.prompt.file.frontmatter import Property
+from gateway.prompt.file.options import NAMES
+from gateway.prompt.file.problem import PromptInvalid
+from gateway.prompt.file.source import Source, read_source
 
 FOLDER = Path(os.environ.get("GATEHOUSE_PROMPTY_VECTORS", ""))
 VECTORS: dict[str, dict[str, Any]] = (

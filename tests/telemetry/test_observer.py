@@ -10,8 +10,8 @@ import orjson
 from gateway.errors import UpstreamFailed
 from gateway.exchange.caller import Caller
 from gateway.exchange.exchange import Exchange
-from gateway.prompt.contract import Drift
-from gateway.prompt.problem import Problem
+from gateway.prompt.contract.contract import Drift
+from gateway.prompt.file.problem import Problem
 from gateway.telemetry.log import open_log
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observer import MOST_PROBLEMS, PAUSE, Observer

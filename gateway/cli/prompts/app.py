@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from gateway.prompt.labels import Sticky
+from gateway.prompt.label.labels import Sticky
 
 app = typer.Typer(name="prompts", help="Edit, test, release and roll back prompts.", no_args_is_help=True)
 
@@ -126,7 +126,7 @@ def promote(
 ) -> None:
     """Let a label stand for a version, or for some callers as a canary; every gateway follows within a second."""
     from gateway.cli.prompts import releasing  # noqa: PLC0415
-    from gateway.prompt.releasing import Promotion  # noqa: PLC0415
+    from gateway.prompt.label.releasing import Promotion  # noqa: PLC0415
 
     wanted = Promotion(prompt=prompt, label=label, version=version, by="", why=why, percent=percent, sticky=sticky, report=report)
     releasing.promote(wanted, config, as_json=as_json)

@@ -12,11 +12,11 @@ from gateway.audit.search.prose import printable
 from gateway.cli.exits import FAILED, exits
 from gateway.cli.prompts.opening import Opened, open_prompts
 from gateway.cli.prompts.printing import print_json, print_table
-from gateway.prompt.cases import FILE, Case, read_cases
-from gateway.prompt.check import check as check_library
-from gateway.prompt.contract import VariablesInvalid
-from gateway.prompt.problem import Problem
-from gateway.prompt.version import Version
+from gateway.prompt.case.cases import FILE, Case, read_cases
+from gateway.prompt.contract.contract import VariablesInvalid
+from gateway.prompt.file.problem import Problem
+from gateway.prompt.library.check import check as check_library
+from gateway.prompt.library.version import Version
 
 
 class CheckedVersion(msgspec.Struct):

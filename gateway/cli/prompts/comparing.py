@@ -15,8 +15,8 @@ from gateway.cli.exits import exits
 from gateway.cli.prompts.counting import Counting
 from gateway.cli.prompts.opening import current_labels, open_prompts, reference
 from gateway.cli.prompts.printing import print_json
-from gateway.prompt.diff import Diff, compare, constant_text
-from gateway.prompt.version import Version
+from gateway.prompt.library.diff import Diff, compare, constant_text
+from gateway.prompt.library.version import Version
 
 
 def diff(old: str, new: str, config: Path, *, as_json: bool) -> None:

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.errors import InvalidRequest, NotFound, SettingsError
-from gateway.prompt.folder import Folder
-from gateway.prompt.labels import Labels
-from gateway.prompt.library import Library
-from gateway.prompt.loading import load_library
-from gateway.prompt.names import is_id
+from gateway.prompt.file.names import is_id
+from gateway.prompt.label.labels import Labels
+from gateway.prompt.library.folder import Folder
+from gateway.prompt.library.library import Library
+from gateway.prompt.library.loading import load_library
+from gateway.prompt.library.version import Version
 from gateway.prompt.reference import PREFIX, Reference, reference_of
-from gateway.prompt.version import Version
 from gateway.settings.keys import advice
 from gateway.settings.load import load
 from gateway.settings.tree import Settings
 
 if TYPE_CHECKING:
-    from gateway.prompt.label_table import LabelTable
+    from gateway.prompt.label.table import LabelTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def reference(text: str) -> Reference:
 @contextmanager
 def label_table(settings: Settings) -> Iterator[LabelTable]:
     """Open the labels in the store; raises `SettingsError`."""
-    from gateway.prompt.label_table import LabelTable  # noqa: PLC0415  # SQLAlchemy, which other commands do without
+    from gateway.prompt.label.table import LabelTable  # noqa: PLC0415  # SQLAlchemy, which other commands do without
     from gateway.store.migrate import open_store  # noqa: PLC0415  # as above
 
     engine = open_store(settings.store)

@@ -11,10 +11,10 @@ from gateway.audit.search.prose import printable
 from gateway.cli.exits import exits
 from gateway.cli.prompts.opening import Opened, current_labels, open_prompts
 from gateway.cli.prompts.printing import laid_out, print_fields, print_json, print_table
-from gateway.prompt.names import DRAFT
+from gateway.prompt.file.names import DRAFT
+from gateway.prompt.file.text import read_text
+from gateway.prompt.library.version import Version
 from gateway.prompt.shown import LabelShown, PromptShown, prompt_shown, version_text
-from gateway.prompt.text import read_text
-from gateway.prompt.version import Version
 
 
 def list_prompts(config: Path, *, as_json: bool) -> None:

@@ -14,11 +14,11 @@ from gateway.cli.exits import exits
 from gateway.cli.prompts.opening import Opened, label_table, open_prompts, wrong_use
 from gateway.cli.prompts.printing import print_json, print_table
 from gateway.errors import SettingsError
-from gateway.prompt.folder import DRAFT_FILE
-from gateway.prompt.labels import Move
-from gateway.prompt.names import DRAFT, is_id
-from gateway.prompt.publish import publish as publish_draft
-from gateway.prompt.releasing import Promotion, Releasing, check_label
+from gateway.prompt.file.names import DRAFT, is_id
+from gateway.prompt.label.labels import Move
+from gateway.prompt.label.releasing import Promotion, Releasing, check_label
+from gateway.prompt.library.folder import DRAFT_FILE
+from gateway.prompt.library.publish import publish as publish_draft
 from gateway.prompt.shown import MoveShown, move_shown
 
 _NO_LABEL = "There is no such label: 'gatehouse prompts list' shows the labels of each prompt"

@@ -16,9 +16,9 @@ from gateway.cli.prompts.opening import current_labels, open_prompts
 from gateway.cli.prompts.printing import print_json
 from gateway.errors import SettingsError
 from gateway.prompt.calling import Window
+from gateway.prompt.library.version import Version
 from gateway.prompt.preview import Preview, preview
 from gateway.prompt.prompts import Chosen
-from gateway.prompt.version import Version
 from gateway.settings.tree import Route
 from gateway.tokens.contract import Counter
 from gateway.wire.chat import ChatRequest, read_chat_request

@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from gateway.cli.prompts.sending import Json, Reply, Sender
-from gateway.prompt.assertion import Answered
-from gateway.prompt.cases import Case
+from gateway.prompt.case.assertion import Answered
+from gateway.prompt.case.cases import Case
 from gateway.wire.answer import WireError, read_completion, usage_of
 
 OK: Final = 200

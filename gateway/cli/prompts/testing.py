@@ -16,8 +16,8 @@ from gateway.cli.prompts.printing import print_json, print_table
 from gateway.cli.prompts.running import Judged, Ran, Target, run_case
 from gateway.cli.prompts.sending import OverHttp, Sender, gateway_here, living
 from gateway.errors import SettingsError
-from gateway.prompt.cases import FILE, Case, read_cases
-from gateway.prompt.problem import PromptInvalid
+from gateway.prompt.case.cases import FILE, Case, read_cases
+from gateway.prompt.file.problem import PromptInvalid
 from gateway.settings.keys import advice
 
 KEY = "GATEHOUSE_API_KEY"

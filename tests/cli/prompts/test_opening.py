@@ -8,7 +8,7 @@ import pytest
 
 from gateway.cli.prompts.opening import Opened, current_labels, open_prompts, reference, wrong_use
 from gateway.errors import Conflict, InvalidRequest, NotFound, SettingsError
-from gateway.prompt.labels import Labels, Move
+from gateway.prompt.label.labels import Labels, Move
 from tests.cli.prompts.house import House
 from tests.prompt.shelf import TRIAGE, put
 

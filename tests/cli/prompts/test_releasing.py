@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from gateway.prompt.lock import read_lock
+from gateway.prompt.library.lock import read_lock
 from tests.cli.prompts.house import House
 from tests.prompt.shelf import TRIAGE, prompty, put
 

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.cli.prompts.running import Judged, Ran, Target, run_case
 from gateway.cli.prompts.sending import Json, Reply
-from gateway.prompt.cases import Case, read_cases
+from gateway.prompt.case.cases import Case, read_cases
 from gateway.wire.chat import read_chat_request
 
 TARGET = Target("support/triage", "v2")

@@ -1,0 +1,1 @@
+"""Cases: what a version must answer, checked against a gateway."""

@@ -1,0 +1,1 @@
+"""What a prompt takes of its callers."""

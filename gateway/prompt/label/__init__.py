@@ -1,0 +1,1 @@
+"""Labels: which version counts, for whom, since when and why."""

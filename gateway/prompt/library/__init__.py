@@ -1,0 +1,1 @@
+"""All prompts of a folder: their versions, frozen once they are published."""

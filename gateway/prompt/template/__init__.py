@@ -1,0 +1,1 @@
+"""From the body of a prompt and values to messages."""
