@@ -204,7 +204,7 @@ class Pipeline:
         exchange.mark("body")
         chosen = self._prompts.choose(asked, caller)
         if chosen is not None:
-            exchange.prompt = use_of(chosen)
+            used = exchange.prompt = use_of(chosen)
         route = self._routes.resolve(asked.model if chosen is None else route_of(chosen, asked))
         if not self._callers.routes_allowed(caller, route.name):
             raise Forbidden("This key may not use this model.", param="model")
@@ -213,7 +213,9 @@ class Pipeline:
             check_template(asked.chat_template_kwargs, route.settings)
         if chosen is None:
             return route, self._prompts.neutral(asked, route.name)
-        request, exchange.prompt = await self._prompts.prepare(chosen, asked, route=route.name, contract=arrival.contract)
+        request, exchange.prompt = await self._prompts.prepare(
+            chosen, asked, used=used, route=route.name, contract=arrival.contract
+        )
         exchange.mark("prompt")
         return route, request
 

@@ -9,7 +9,9 @@ Invariants
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -24,6 +26,7 @@ from gateway.prompt.fit import fit
 from gateway.prompt.library.version import Version
 from gateway.prompt.prompts import Chosen, Prompts
 from gateway.prompt.reference import reference_of
+from gateway.prompt.template.engine import Extent
 from gateway.prompt.template.neutral import Rule, neutral_messages
 from gateway.tokens.contract import Counter
 from gateway.wire.chat import ChatRequest
@@ -31,6 +34,8 @@ from gateway.wire.message import Message, ToolMessage, UserMessage
 from gateway.wire.prompt import PREFIX, PromptCall, read_variables
 from gateway.wire.tool import Tool
 
+LARGE: Final = 65_536
+"""Bytes of variables from which they are read and rendered in a thread: a megabyte takes 4 ms, of short values 10."""
 _UNLIMITED: Final = Budget()
 _LIMITS: Final = ("max_completion_tokens", "max_tokens")
 """Two names of one thing: a prompt that sets the first is contradicted by the second."""
@@ -108,37 +113,46 @@ class Calling:
         return request if messages is request.messages else msgspec.structs.replace(request, messages=messages)
 
     async def prepare(
-        self, chosen: Chosen, request: ChatRequest, *, route: str, contract: str | None
+        self, chosen: Chosen, request: ChatRequest, *, used: PromptUse, route: str, contract: str | None
     ) -> tuple[ChatRequest, PromptUse]:
-        """Return the request that a prompt stands for, and what the log tells of it; `contract` is the caller's `x-contract`.
+        """Return the request that a prompt stands for, and what the log tells of it.
+
+        `used` is what it tells of the prompt that was chosen (`use_of`), `contract` the caller's `x-contract`.
 
         Raises `Conflict` (prompt_contract_mismatch), `InvalidRequest` with code prompt_variables_invalid, invalid_field or
         context_length_exceeded.
         """
         check_contract(chosen, contract)
         window = self._windows[route]
-        prepared, use = await prepare(chosen, request, window=window, observer=self._observer)
+        prepared, use = await prepare(chosen, request, used=used, window=window, observer=self._observer)
         if use.neutralised:
             self._observer.control_tokens(route, window.rule, use.neutralised)
         return prepared, use
 
 
-async def prepare(chosen: Chosen, request: ChatRequest, *, window: Window, observer: Drifts) -> tuple[ChatRequest, PromptUse]:
+async def prepare(
+    chosen: Chosen, request: ChatRequest, *, used: PromptUse, window: Window, observer: Drifts
+) -> tuple[ChatRequest, PromptUse]:
     """Return the request that a prompt stands for; see `Calling.prepare`."""
     version = chosen.version
     fields = _fields(version, request)
-    values = _admitted(version, _variables(version, request), observer)
+    extent = _extent(request)
+    large = extent is not None and extent.size > LARGE
+    given = await asyncio.to_thread(_variables, version, request) if large else _variables(version, request)
+    values = _admitted(version, given, observer)
     found = 0
 
-    def render(values: Mapping[str, Any]) -> list[Message]:
+    def rendered(values: Mapping[str, Any]) -> tuple[list[Message], int]:
+        return neutral_messages(version.template.render(values, extent), window.rule)
+
+    async def render(values: Mapping[str, Any]) -> list[Message]:
         nonlocal found
-        messages, found = neutral_messages(version.template.render(values), window.rule)
+        messages, found = await asyncio.to_thread(rendered, values) if large else rendered(values)
         return messages
 
-    used = use_of(chosen)
     trimmed: tuple[LeftOut, ...] = ()
     if version.budget is None and window.context is None:
-        messages = render(values)
+        messages = await render(values)
     else:
         fitted = await fit(
             render,
@@ -151,7 +165,7 @@ async def prepare(chosen: Chosen, request: ChatRequest, *, window: Window, obser
         messages = fitted.messages
         trimmed = tuple(LeftOut(each.input, each.items, each.tokens) for each in fitted.trimmed)
     if found or trimmed:
-        used = PromptUse(used.id, used.version, used.label, used.contract, used.digest, found, trimmed)
+        used = replace(used, neutralised=found, trimmed=trimmed)
     return msgspec.structs.replace(request, prompt=UNSET, messages=messages, **fields), used
 
 
@@ -159,6 +173,15 @@ def use_of(chosen: Chosen) -> PromptUse:
     """Return what the log tells of a prompt that was chosen and is yet to be rendered."""
     version = chosen.version
     return PromptUse(version.id, version.name, chosen.label, version.contract.number, version.digest)
+
+
+def _extent(request: ChatRequest) -> Extent | None:
+    """Return how large a request's variables are, by their bytes; None where the caller's messages are among them."""
+    prompt = request.prompt
+    if request.messages or not isinstance(prompt, PromptCall) or isinstance(prompt.variables, UnsetType):
+        return None
+    raw = bytes(prompt.variables)
+    return Extent(len(raw), raw.count(b",") + 1)
 
 
 def _variables(version: Version, request: ChatRequest) -> dict[str, Any]:

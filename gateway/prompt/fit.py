@@ -27,7 +27,7 @@ from gateway.wire.tool import Tool
 INTERPOLATED = 4
 """So many counts are guessed from those before; after that the rest is halved, however unlike the items are."""
 
-Render = Callable[[Mapping[str, Any]], list[Message]]
+Render = Callable[[Mapping[str, Any]], Awaitable[list[Message]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ async def fit(
     call of `render`. Raises `InvalidRequest` with code context_length_exceeded where even all steps together are too few, and
     what `render` raises.
     """
-    messages = render(values)
+    messages = await render(values)
     limits = [limit for limit in (budget.max_input_tokens if budget else None, room) if limit is not None]
     if not limits or await BoundCounter().messages(messages, tools=tools) <= min(limits):
         return Fitted(messages)
@@ -155,7 +155,7 @@ class _Search:
         self,
         cuts: list[Cut],
         *,
-        left: Callable[[int], list[Message]],
+        left: Callable[[int], Awaitable[list[Message]]],
         count: Callable[[list[Message]], Awaitable[Count]],
         limit: int,
         whole: Count,
@@ -179,7 +179,7 @@ class _Search:
         while self._low + 1 < self._high:
             guessed = self._guess() if counts < INTERPOLATED else (self._low + self._high) // 2
             tried = min(max(guessed, self._low + 1), self._high - 1)
-            messages = self._left(tried)
+            messages = await self._left(tried)
             tokens = await self._count(messages)
             counts += 1
             self._learn(tried, tokens)
@@ -190,7 +190,7 @@ class _Search:
         if self._high > len(self._cuts):
             raise self._refusal()
         if tried != self._high:
-            messages = self._left(self._high)
+            messages = await self._left(self._high)
         return Fitted(messages, _shares(self._cuts[: self._high], self._whole - high_tokens), high_tokens)
 
     def _learn(self, steps: int, tokens: int) -> None:

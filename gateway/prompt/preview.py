@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UnsetType
 
 from gateway.exchange.prompt import LeftOut
-from gateway.prompt.calling import Window, prepare, route_of
+from gateway.prompt.calling import Window, prepare, route_of, use_of
 from gateway.prompt.contract.contract import Drift
 from gateway.prompt.prompts import Chosen
 from gateway.prompt.template.neutral import Rule
@@ -68,7 +68,7 @@ async def preview(chosen: Chosen, request: ChatRequest, *, window: Window) -> Pr
     """Return what the request would send; raises what the call of the prompt would raise (`gateway.prompt.calling.prepare`)."""
     drifts = _Drifts()
     route = route_of(chosen, request)
-    prepared, used = await prepare(chosen, request, window=window, observer=drifts)
+    prepared, used = await prepare(chosen, request, used=use_of(chosen), window=window, observer=drifts)
     messages = prepared.messages
     tools = () if isinstance(prepared.tools, UnsetType | None) else prepared.tools
     total = await window.counter.messages(messages, tools=tools)

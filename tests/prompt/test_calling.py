@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,17 @@ from msgspec import UNSET
 from gateway.errors import ClientError, Conflict, InvalidRequest, NotFound
 from gateway.exchange.caller import Caller
 from gateway.exchange.prompt import LeftOut, PromptUse
-from gateway.prompt.calling import Calling, Window, route_of, use_of
+from gateway.prompt.calling import LARGE, Calling, Window, prepare, route_of, use_of
 from gateway.prompt.contract.contract import Drift
 from gateway.prompt.label.labels import Labels, Move
 from gateway.prompt.library.loading import load_library
-from gateway.prompt.prompts import Prompts
+from gateway.prompt.prompts import Chosen, Prompts
+from gateway.prompt.template.engine import Extent
 from gateway.prompt.template.neutral import Rule
+from gateway.prompt.template.template import Template
 from gateway.tokens.bound import BoundCounter
 from gateway.wire.chat import ChatRequest, read_chat_request, write_chat_request
-from gateway.wire.message import AssistantMessage, SystemMessage, UserMessage
+from gateway.wire.message import AssistantMessage, Message, SystemMessage, UserMessage
 from tests.prompt.shelf import put, seal
 
 CALLER = Caller("acme", None, "ABCDEFGHJKLM", "app")
@@ -100,7 +104,7 @@ class Desk:
         chosen = self.calling.choose(request, caller)
         assert chosen is not None
         route = route_of(chosen, request)
-        return asyncio.run(self.calling.prepare(chosen, request, route=route, contract=contract))
+        return asyncio.run(self.calling.prepare(chosen, request, used=use_of(chosen), route=route, contract=contract))
 
 
 def refused(desk: Desk, **asked: Any) -> ClientError:
@@ -331,3 +335,31 @@ def test_what_is_told_before_anything_is_rendered_names_the_version(tmp_path: Pa
     chosen = desk.calling.choose(request, CALLER)
     assert chosen is not None
     assert use_of(chosen).reference == "support/triage@v1"
+
+
+class Noted(Template):
+    """Renders as another one, and notes in which thread."""
+
+    def __init__(self, template: Template) -> None:
+        self._template = template
+        self.threads: list[int] = []
+
+    def render(self, values: Mapping[str, Any], extent: Extent | None = None) -> list[Message]:
+        self.threads.append(threading.get_ident())
+        return self._template.render(values, extent)
+
+
+@pytest.mark.parametrize(("size", "aside"), [(100, False), (2 * LARGE, True)])
+@pytest.mark.parametrize("context", [None, 10 * LARGE])
+def test_large_variables_are_rendered_beside_the_event_loop(tmp_path: Path, size: int, aside: bool, context: int | None) -> None:
+    desk = Desk(tmp_path)
+    body = {"model": "prompt/support/triage", "prompt": {"variables": {"ticket": "x" * size}}}
+    request = read_chat_request(msgspec.json.encode(body))
+    chosen = desk.calling.choose(request, CALLER)
+    assert chosen is not None
+    noted = Noted(chosen.version.template)
+    watched = Chosen(replace(chosen.version, template=noted), "")
+    window = Window(context, 200, BoundCounter(), "log")
+    prepared, _ = asyncio.run(prepare(watched, request, used=use_of(watched), window=window, observer=desk.seen))
+    assert prepared.messages[-1].content == "x" * size
+    assert [thread != threading.get_ident() for thread in noted.threads] == [aside]

@@ -14,7 +14,7 @@ from gateway.cli.prompts.running import Target
 from gateway.errors import InvalidRequest
 from gateway.exchange.prompt import PromptUse
 from gateway.http.contract import HttpRequest
-from gateway.prompt.calling import Window, prepare
+from gateway.prompt.calling import Window, prepare, use_of
 from gateway.prompt.case.assertion import Answered
 from gateway.prompt.case.cases import Case, read_cases
 from gateway.prompt.contract.contract import Drift
@@ -63,7 +63,8 @@ def _call(version: Version, case: Case) -> tuple[ChatRequest, PromptUse]:
     request = read_chat_request(msgspec.json.encode(Target(version.id, version.name).request(case)))
     route = SETTINGS.routes[version.route or ""]
     window = Window(route.context_window, route.max_output_tokens, FakeCounter(), route.control_tokens)
-    return asyncio.run(prepare(Chosen(version, ""), request, window=window, observer=Unwatched()))
+    chosen = Chosen(version, "")
+    return asyncio.run(prepare(chosen, request, used=use_of(chosen), window=window, observer=Unwatched()))
 
 
 def _answer(request: ChatRequest) -> Answered:

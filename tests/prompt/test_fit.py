@@ -16,6 +16,7 @@ from gateway.tokens.contract import Count
 from gateway.tokens.fake import FakeCounter
 from gateway.wire.message import Message, SystemMessage, ToolMessage, UserMessage
 from gateway.wire.tool import Function, FunctionTool, Tool
+from tests.prompt.later import later
 
 HISTORY = TrimRule("history", 1, keep_last=2, step=4, drop="first")
 DOCUMENTS = TrimRule("documents", 2, keep_first=1)
@@ -61,7 +62,7 @@ def turns(count: int, size: int = 40) -> list[dict[str, Any]]:
 
 def fitted(values: Mapping[str, Any], limit: int, *rules: TrimRule, counter: FakeCounter | None = None) -> Fitted:
     budget = Budget(max_input_tokens=limit, trim=rules)
-    return asyncio.run(fit(render, values, budget=budget, room=None, counter=counter or FakeCounter()))
+    return asyncio.run(fit(later(render), values, budget=budget, room=None, counter=counter or FakeCounter()))
 
 
 def kept(result: Fitted) -> list[int]:
@@ -76,7 +77,7 @@ def test_what_is_not_limited_is_neither_counted_nor_trimmed() -> None:
     counter = Counting()
     values = {"history": turns(500)}
     for budget in (None, Budget(trim=(HISTORY,))):
-        result = asyncio.run(fit(render, values, budget=budget, room=None, counter=counter))
+        result = asyncio.run(fit(later(render), values, budget=budget, room=None, counter=counter))
         assert result == Fitted(render(values))
     assert counter.times == 0
 
@@ -109,7 +110,7 @@ def test_where_the_floor_does_not_fit_limit_and_need_are_named(values: dict[str,
 
 def test_a_need_that_was_bounded_is_called_one() -> None:
     with pytest.raises(InvalidRequest, match=r"need up to [0-9]+ tokens, and 3 are allowed"):
-        asyncio.run(fit(render, {}, budget=Budget(max_input_tokens=3), room=None, counter=BoundCounter()))
+        asyncio.run(fit(later(render), {}, budget=Budget(max_input_tokens=3), room=None, counter=BoundCounter()))
 
 
 @pytest.mark.parametrize(("budget", "room", "limit"), [(1000, 7, 7), (7, 1000, 7), (None, 7, 7), (None, -5, 0)])
@@ -117,7 +118,7 @@ def test_the_smaller_of_budget_and_room_counts(budget: int | None, room: int, li
     with pytest.raises(InvalidRequest, match=f"{limit} are allowed"):
         asyncio.run(
             fit(
-                render,
+                later(render),
                 {"documents": ["x" * 100]},
                 budget=Budget(max_input_tokens=budget) if budget else None,
                 room=room,
@@ -131,7 +132,7 @@ def test_tools_count_among_the_tokens() -> None:
     values = {"history": turns(20)}
 
     async def fits(given: Sequence[Tool]) -> Fitted:
-        return await fit(render, values, budget=None, room=1000, counter=FakeCounter(), tools=given)
+        return await fit(later(render), values, budget=None, room=1000, counter=FakeCounter(), tools=given)
 
     assert asyncio.run(fits(())).trimmed == ()
     with pytest.raises(InvalidRequest):
@@ -143,7 +144,7 @@ def test_what_the_template_refuses_is_refused() -> None:
         raise InvalidRequest("No.")
 
     with pytest.raises(InvalidRequest, match=r"No\."):
-        asyncio.run(fit(failing, {}, budget=None, room=1, counter=FakeCounter()))
+        asyncio.run(fit(later(failing), {}, budget=None, room=1, counter=FakeCounter()))
 
 
 # What goes.
@@ -302,7 +303,7 @@ def test_items_that_are_not_what_they_weigh_do_not_take_many_counts() -> None:
 
     budget = Budget(trim=(TrimRule("documents", 1, drop="first"),))
     counter = Counting()
-    asyncio.run(fit(titles, {"documents": documents}, budget=budget, room=200, counter=counter))
+    asyncio.run(fit(later(titles), {"documents": documents}, budget=budget, room=200, counter=counter))
     assert counter.times <= 15
 
 
@@ -310,7 +311,7 @@ def test_the_last_rendering_is_what_is_returned() -> None:
     for limit in range(60, 400, 20):
         rendering = Rendering()
         budget = Budget(max_input_tokens=limit, trim=(HISTORY,))
-        result = asyncio.run(fit(rendering, {"history": turns(40)}, budget=budget, room=None, counter=FakeCounter()))
+        result = asyncio.run(fit(later(rendering), {"history": turns(40)}, budget=budget, room=None, counter=FakeCounter()))
         assert result.messages is rendering.made[-1]
 
 
@@ -322,7 +323,7 @@ def test_a_large_prompt_is_bounded_in_a_thread() -> None:
         return render(values)
 
     text = "\u4e2d" * 100_000
-    result = asyncio.run(fit(notes, {"documents": [text]}, budget=None, room=1_000_000, counter=FakeCounter()))
+    result = asyncio.run(fit(later(notes), {"documents": [text]}, budget=None, room=1_000_000, counter=FakeCounter()))
     assert result.tokens is None
     assert seen == [threading.current_thread()]
 
@@ -394,7 +395,7 @@ def test_what_is_left_fits_also_where_a_template_grows_when_items_go(
 
     budget = Budget(max_input_tokens=limit, trim=tuple(rules))
     try:
-        result = asyncio.run(fit(growing, values, budget=budget, room=None, counter=FakeCounter()))
+        result = asyncio.run(fit(later(growing), values, budget=budget, room=None, counter=FakeCounter()))
     except InvalidRequest:
         return
     assert asyncio.run(FakeCounter().messages(result.messages)) <= limit

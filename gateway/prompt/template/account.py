@@ -63,13 +63,16 @@ class Account:
     def write(self, value: Any) -> Any:
         """Pay for one output, and refuse what is no text; null writes nothing. The engine then writes the value itself."""
         if type(value) is str:
-            self._chars -= len(value)
-        elif value is None:
+            self._chars = left = self._chars - len(value)
+            self._ticks = ticks = self._ticks - 1
+            if left < 0 or ticks < 0:
+                self._check()
+            return NotImplemented
+        if value is None:
             return ""
-        elif isinstance(value, (str, int, float)):
-            self._chars -= len(value) if isinstance(value, str) else _NUMBER_CHARS
-        else:
+        if not isinstance(value, (str, int, float)):
             raise RenderFailed("The prompt writes an object or a list where text belongs.", reason="no text")
+        self._chars -= len(value) if isinstance(value, str) else _NUMBER_CHARS
         self._ticks -= 1
         if self._chars < 0 or self._ticks < 0:
             self._check()

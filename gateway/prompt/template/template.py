@@ -18,7 +18,7 @@ from minijinja import TemplateError
 
 from gateway.prompt.file.problem import Problem
 from gateway.prompt.template.account import RenderFailed
-from gateway.prompt.template.engine import Engine, extent_of, syntax_fault
+from gateway.prompt.template.engine import Engine, Extent, extent_of, syntax_fault
 from gateway.prompt.template.findings import Findings
 from gateway.prompt.template.layout import NUMBER_CHARS, Marker, Program, number
 from gateway.prompt.template.limits import RENDER_LIMITS, RenderLimits
@@ -48,20 +48,21 @@ class Template:
         self.roles = tuple(_role(marker) for marker in program.markers)
         self.warnings = warnings
 
-    def render(self, values: Mapping[str, Any]) -> list[Message]:
+    def render(self, values: Mapping[str, Any], extent: Extent | None = None) -> list[Message]:
         """Return the messages that values make of the body.
 
         `values` are plain JSON values by the names of the inputs; the value of a thread is a list of messages, as objects or
-        already read. Raises `RenderFailed`, and for a thread that is none what `read_thread` raises.
+        already read. `extent` is how large they are where that is known, as it is of values that were just read. Raises
+        `RenderFailed`, and for a thread that is none what `read_thread` raises.
         """
         threads: dict[str, list[Message]] = {}
         if self._threads:
             threads = {name: read_thread(values.get(name, []), pointer=f"/prompt/variables/{name}") for name in self._threads}
             values = {name: value for name, value in values.items() if name not in threads}
-            extent = extent_of(values)
+            extent = extent or extent_of(values)
             values |= {name: [None] * len(messages) for name, messages in threads.items()}
         else:
-            extent = extent_of(values)
+            extent = extent or extent_of(values)
         engine = self._idle.pop() if self._idle else Engine(self._program, self._limits)
         try:
             text = engine.render(values, extent)
