@@ -199,8 +199,7 @@ def test_a_later_rule_may_take_more_of_the_same_input() -> None:
 
 @pytest.mark.parametrize("value", [None, "text", 7, {"a": 1}, [], ()])
 def test_what_is_no_list_or_empty_is_left_alone(value: Any) -> None:
-    assert plan({"history": value}, [HISTORY]) == []
-    assert plan({}, [HISTORY]) == []
+    assert plan({"history": value}, [HISTORY]) == plan({}, [HISTORY]) == []
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
