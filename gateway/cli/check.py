@@ -23,10 +23,11 @@ PING_DEADLINE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: `problem` is empty where it is as it should be."""
+    """One thing that was looked at: `problem` is empty where it is as it should be; a `note` is for its reader to judge."""
 
     what: str
     problem: str = ""
+    note: str = ""
 
 
 def check(
@@ -40,11 +41,12 @@ def check(
         _print({"ok": False, "problems": wrong} if as_json else wrong)
         raise typer.Exit(WRONG_USE)
     settings = load(config)
-    findings = asyncio.run(_ask_all(settings))
+    findings = [*asyncio.run(_ask_all(settings)), *_look_at_prompts(settings)]
     failed = [finding for finding in findings if finding.problem]
     if as_json:
-        report = {"ok": not failed, "settings": masked(settings), "problems": [f"{f.what}: {f.problem}" for f in failed]}
-        _print(report)
+        notes = [finding.note for finding in findings if finding.note]
+        sentences = [f"{finding.what}: {finding.problem}" for finding in failed]
+        _print({"ok": not failed, "settings": masked(settings), "problems": sentences, "notes": notes})
     else:
         _show(masked(settings), findings)
     if failed:
@@ -65,7 +67,28 @@ async def _ask_all(settings: Settings) -> list[Finding]:
     findings.append(await _ask("store", asyncio.to_thread(_open_store, settings)))
     if settings.store.redis:
         findings.append(await _ask("store.redis", _ping_redis(settings.store.redis)))
-    return findings
+    return [*findings, *await _load_tokenizers(settings)]
+
+
+async def _load_tokenizers(settings: Settings) -> list[Finding]:
+    from gateway.app import open_counters  # noqa: PLC0415  # as above
+
+    try:
+        counters = open_counters(settings)
+    except SettingsError as error:
+        return [Finding("tokenizers", str(error))]
+    notes = await counters.load()
+    await counters.close()
+    return [Finding("tokenizers", note=note) for note in notes] or [Finding("tokenizers")]
+
+
+def _look_at_prompts(settings: Settings) -> list[Finding]:
+    from gateway.prompt.library.check import check as check_library  # noqa: PLC0415  # the template engine and more
+    from gateway.prompt.library.loading import load_library  # noqa: PLC0415  # as above
+
+    windows = {name: route.context_window for name, route in settings.routes.items()}
+    found = check_library(load_library(settings.prompts.path), windows=windows).problems
+    return [Finding("prompts", each.sentence()) for each in found if each.severity == "error"] or [Finding("prompts")]
 
 
 async def _ask(what: str, ask: Awaitable[object]) -> Finding:
@@ -110,7 +133,9 @@ def _show(settings: dict[str, Any], findings: list[Finding]) -> None:
         typer.echo(f"{key} = {value}")
     typer.echo("")
     for finding in findings:
-        typer.echo(f"{'FAIL' if finding.problem else 'ok':4}  {finding.what}{': ' if finding.problem else ''}{finding.problem}")
+        said = finding.problem or finding.note
+        state = "FAIL" if finding.problem else "note" if finding.note else "ok"
+        typer.echo(f"{state:4}  {finding.what}{': ' if said else ''}{said}")
 
 
 def _lines(prefix: str, node: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -123,3 +123,33 @@ def test_a_store_that_cannot_be_opened_is_told_of(tmp_path: Path) -> None:
     result = checked(tmp_path, '[upstreams.up]\nkind = "fake"\n' + ROUTE.format(name="up") + TENANT)
     assert result.exit_code == 1
     assert "FAIL  store" in result.output
+
+
+def test_prompts_that_cannot_be_used_are_told_with_file_and_line(tmp_path: Path) -> None:
+    fake = '[upstreams.up]\nkind = "fake"\n' + ROUTE.format(name="up") + TENANT
+    draft = tmp_path / "prompts" / "support" / "triage" / "draft.prompty"
+    draft.parent.mkdir(parents=True)
+    draft.write_text("---\nmodel: {id: chat}\n---\nuser:\nHello {{nobody}}\n")
+    result = checked(tmp_path, fake)
+    assert result.exit_code == 1
+    assert "FAIL  prompts: support/triage/draft.prompty:5: " in result.stdout
+    draft.write_text("---\nmodel: {id: chat}\n---\nuser:\nHello\n")
+    result = checked(tmp_path, fake)
+    assert result.exit_code == 0
+    assert "ok    prompts" in result.stdout
+
+
+def test_a_route_whose_tokens_are_bounded_is_a_note_and_no_failure(tmp_path: Path) -> None:
+    with upstream() as url:
+        result = checked(tmp_path, openai(url) + TENANT)
+        report = msgspec.json.decode(checked(tmp_path, openai(url) + TENANT, "--json").stdout)
+    assert result.exit_code == 0
+    assert "note  tokenizers: routes.chat: tokens are bounded, not counted" in result.stdout
+    assert (report["ok"], len(report["notes"])) == (True, 1)
+
+
+def test_a_tokenizer_that_is_none_is_a_failure(tmp_path: Path) -> None:
+    text = '[upstreams.up]\nkind = "fake"\n' + ROUTE.format(name="up") + 'tokenizer = "nothing"\n' + TENANT
+    result = checked(tmp_path, text)
+    assert result.exit_code == 1
+    assert "routes.chat.tokenizer" in result.stdout
