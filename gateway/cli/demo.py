@@ -29,6 +29,15 @@ START_DEADLINE = 30.0
 
 _FAKE = '[upstreams.demo]\nkind = "fake"\n'
 _REAL = '[upstreams.demo]\nkind = "openai"\nbase_url = {url}\n'
+_PROMPT = """---
+model: {id: demo, options: {maxOutputTokens: 32}}
+inputs: [{name: name, kind: string}]
+---
+system:
+You greet people in one short sentence.
+user:
+I am {{name}}.
+"""
 _REST = """
 [store]
 path = "var"
@@ -62,6 +71,7 @@ def demo(
     with exits(), tempfile.TemporaryDirectory(prefix="gatehouse-demo-") as folder:
         config = Path(folder) / "gateway.toml"
         config.write_text(_settings(upstream), encoding="utf-8")
+        _publish_prompt(config)
         key = msgspec.json.decode(_gatehouse("keys", "create", "--tenant", "demo", "--json", "-c", str(config)), type=_Key).key
         with _serving(config, port) as (process, address):
             typer.echo(f"Gatehouse is ready at {address}, in front of {upstream or 'its built-in fake upstream'}.\n")
@@ -71,6 +81,14 @@ def demo(
                 _wait(process)
         if not ok:
             raise typer.Exit(FAILED)
+
+
+def _publish_prompt(config: Path) -> None:
+    folder = config.parent / "prompts" / "demo" / "greeting"
+    folder.mkdir(parents=True)
+    (folder / "draft.prompty").write_text(_PROMPT, encoding="utf-8")
+    (folder / "labels.yaml").write_text("production: v1\n", encoding="utf-8")
+    _gatehouse("prompts", "publish", "demo/greeting", "-c", str(config))
 
 
 def _settings(upstream: str) -> str:

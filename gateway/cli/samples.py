@@ -80,6 +80,16 @@ SAMPLES = (
         fake=True,
     ),
     Sample(
+        "a released prompt: the application sends its variables, nothing else",
+        {"model": "prompt/demo/greeting", "prompt": {"variables": {"name": "Ada"}}},
+        lambda r: r.status == OK and r.headers.get("x-gatehouse-prompt") == "demo/greeting@v1",
+    ),
+    Sample(
+        "a variable that does not fit the prompt's contract: refused",
+        {"model": "prompt/demo/greeting", "prompt": {"variables": {"name": None}}},
+        lambda r: r.code() == "prompt_variables_invalid",
+    ),
+    Sample(
         "more output asked for than the route gives: shortened, and said so",
         {**HELLO, "max_tokens": 100_000},
         lambda r: r.status == OK and r.headers.get("x-gatehouse-max-tokens") == "512",

@@ -38,8 +38,8 @@ def test_once_shows_every_sample_and_a_line_to_go_on_with() -> None:
     code, output = said("--once")
     assert code == 0, output
     assert "FAIL" not in output
-    assert output.count("  ok    ") == 10
-    assert output.count("  id 0") == 10
+    assert output.count("  ok    ") == 12
+    assert output.count("  id 0") == 12
     assert "Your API key: gth_" in output
     assert "/v1/chat/completions -H 'authorization: Bearer gth_" in output
 
@@ -49,7 +49,7 @@ def test_with_an_upstream_of_one_s_own_it_fronts_that() -> None:
         code, output = said("--once", UPSTREAM=url, UPSTREAM_API_KEY="its-key")
     assert code == 0, output
     assert f"in front of {url}" in output
-    assert output.count("  ok    ") == 6
+    assert output.count("  ok    ") == 8
     assert "its-key" not in output
 
 
