@@ -42,6 +42,8 @@ fmt: install ## format, and fix what ruff can fix
 bench: install ## CPU, latency and memory beside nginx, the floor and LiteLLM
 	@.ci/packages
 	@$(BIN)/python tests/bench/run.py $(ARGS)
+	@$(BIN)/python -m tests.bench.prompt || true
+	@$(BIN)/python -m tests.bench.prompt_in_place || true
 
 fault: install ## kill, power-cut and fault suites at full figures
 	@.ci/packages
