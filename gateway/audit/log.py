@@ -1,7 +1,8 @@
 """The log of one process: entries in, receipts out.
 
 The event loop owns the queue: it makes entries' bytes, indices and hashes. A thread (`gateway.audit.writer`) makes whole batches
-durable, one at a time, and wakes the loop once for each. There is no timer: while one batch is being written the next one fills.
+durable, one at a time, and wakes the loop once for each. While one is being written the next one fills. Where many come, batches
+keep a distance, so that each holds more: it costs what ten entries do. At 64 connections that is 50 of 260 µs an exchange.
 
     open ──── a write fails ───► failed ── opened anew ──► open
      │                           what waits is lost, and those who wait are told; entries are refused
@@ -12,7 +13,7 @@ Invariants
 - What was acknowledged is on the disk, under the index that was told. What was not acknowledged may be there, and then stays.
 - After a failure what is on the disk decides: indices go on from its end, and exchanges that it holds open although nobody will
   end them become `abandoned`.
-- Nothing here waits, and the only timers are those of stalls, of opening anew, of a full disk and of the minute's counts.
+- Nothing here waits, and all timers are those of the distance, of stalls, opening anew, a full disk and the minute's counts.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ CLOSED: Final = "closed"
 class Limits:
     """How much may wait, in entries and bytes, and how long things may take, in seconds.
 
+    Behind a batch of at least `crowd` entries the next one is handed over no sooner than `spacing` after it.
+
     The last `reserve` of `queue` entries are kept for exchanges that have begun. While a write takes longer than
     `begin_patience` or `patience`, those who wait are told. A log that failed is opened anew after `retry`, each time after
     twice as long, up to `longest_retry`. Closing takes at most `close`, and then `thread_end` for the thread to close its store.
@@ -55,6 +58,8 @@ class Limits:
     """
 
     queue: int = 4096
+    crowd: int = 16
+    spacing: float = 0.005
     reserve: int = 1024
     size: int = 134_217_728
     begin_patience: float = 1.0
@@ -103,7 +108,7 @@ class AuditLog:
         self._timers = Timers()
         self._started = False
         self._standing = ready.standing
-        self._flushing = False
+        self._flushing, self._handed_over = False, 0.0
         self._in_flight: Batch | None = None
         self._doubtful: Batch | None = None
         self._failed = ""
@@ -273,6 +278,7 @@ class AuditLog:
         batch = self._queue.swap()
         if batch is not None:
             self._in_flight = batch
+            self._handed_over = asyncio.get_running_loop().time()
             self._timers.set("stall", self._limits.begin_patience, self._stalls)
             self._writer.give(batch)
 
@@ -318,7 +324,11 @@ class AuditLog:
         if self._stall.whom != "nobody":
             self._stall.whom = "nobody"
             self._watcher.recovered(0)
-        if self._queue.length:
+        pause = self._handed_over + self._limits.spacing - asyncio.get_running_loop().time()
+        if batch.count >= self._limits.crowd and pause > 0 and not self._closing:
+            self._flushing = True
+            self._timers.set("flush", pause, self._flush)
+        elif self._queue.length:
             self._flush()  # before anything else: the disk works while the loop wakes those who waited
         batch.succeed()
         self._stand(report.standing)

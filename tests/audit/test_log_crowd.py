@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from gateway.audit.layout import ballast_file
 from gateway.audit.log import CROWDED, FULL, AuditLog
 from gateway.errors import Unavailable
 from tests.audit.entries import access, begin, end, exchange_id
-from tests.audit.logs import PATIENT, Bench, kinds_in, refused, why
+from tests.audit.logs import PATIENT, Bench, kinds_in, refused, rows, why
 
 
 def test_the_last_places_in_the_queue_are_kept_for_what_has_begun(tmp_path: Path) -> None:
@@ -118,3 +119,35 @@ def test_a_disk_that_cannot_even_be_looked_at_is_a_failure(tmp_path: Path) -> No
 
     bench.run(story)
     assert bench.watch.told[1:] == [("failed", "EIO"), ("filled", "ok", 10), ("recovered", 0)]
+
+
+@pytest.mark.parametrize(("crowd", "commits"), [(2, [2, 2]), (3, [2, 1, 1])])
+def test_behind_a_crowd_batches_keep_their_distance_and_are_larger(tmp_path: Path, crowd: int, commits: list[int]) -> None:
+    """Two entries that come one after the other are one batch behind a crowd, and two behind few."""
+    bench = Bench(tmp_path, limits=replace(PATIENT, crowd=crowd, spacing=0.2))
+
+    async def story(log: AuditLog) -> None:
+        first, second = log.append(access()), log.append(access())
+        await first
+        await second
+        third = log.append(access())
+        await asyncio.sleep(0)  # what was handed over at once is under way now
+        await asyncio.sleep(0)
+        fourth = log.append(access())
+        await third
+        await fourth
+
+    bench.run(story)
+    counts = [len(entries) for _, entries, _ in rows(bench.folder)]
+    assert counts[1:-1] == commits
+
+
+def test_a_log_that_keeps_its_distance_still_writes_all_when_it_is_closed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, limits=replace(PATIENT, crowd=1, spacing=0.2))
+
+    async def story(log: AuditLog) -> None:
+        await log.append(access())
+        log.append(access())
+
+    bench.run(story)
+    assert kinds_in(bench.folder)[-3:] == ["access", "access", "close"]
