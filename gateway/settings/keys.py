@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -31,13 +32,13 @@ def dotted(key: Key) -> str:
 
 
 def annotation(key: Key) -> Any:
-    """Return the type of the setting at a key, or None where the tree has no such key."""
+    """Return the type of the setting at a key, without that it may be left out, or None where the tree has no such key."""
     found: Any = Settings
     for part in key:
         model = _model(found)
         if model is not None:
             field = model.model_fields.get(str(part))
-            found = field.annotation if field is not None else None
+            found = _given(field.annotation) if field is not None else None
         elif get_origin(found) is dict:
             found = get_args(found)[1]
         elif get_origin(found) is tuple:
@@ -84,6 +85,14 @@ def advice(name: str, known: Iterable[str]) -> str:
         return "there is none"
     more = ", …" if len(names) > _LISTED else ""
     return f"known: {', '.join(names[:_LISTED])}{more}"
+
+
+def _given(found: Any) -> Any:
+    """Return what a setting is where it is given: `int` for `int | None`."""
+    if get_origin(found) in {Union, UnionType}:
+        kinds = [kind for kind in get_args(found) if kind is not NoneType]
+        return kinds[0] if len(kinds) == 1 else found
+    return found
 
 
 def _model(found: Any) -> type[BaseModel] | None:

@@ -1,6 +1,6 @@
 """The settings that exist, with their units and defaults; `deploy/gateway.example.toml` shows every one.
 
-A duration is in seconds here and a string with its unit in the file; a size is in bytes.
+A duration is in seconds here and a string with its unit in the file; a size is in bytes; money is a decimal string in the file.
 """
 
 from __future__ import annotations
@@ -10,13 +10,21 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.settings.values import BaseUrl, DatabaseUrl, Duration, Name, RedisUrl, SecretReference
+from gateway.settings.values import BaseUrl, DatabaseUrl, Duration, Money, Name, RedisUrl, SecretReference
 
 Payloads = Literal["full", "none"]
 """What is stored, encrypted, of requests and answers: all of it, or nothing."""
 
 ControlTokens = Literal["neutralise", "reject", "log"]
 """What happens to a chat template's control tokens in the text of variables and of callers' messages."""
+
+BudgetWindow = Literal["minute", "hour", "day", "month", "total"]
+"""What a budget's tokens and cost are for: the minute, hour, day or month of UTC, or once and for all."""
+
+OnExceed = Literal["shorten", "refuse"]
+"""What happens to a request that a budget has no room for: its answer is shortened to what fits, or it is refused."""
+
+MOST_TOKENS = 10**15
 
 
 class _Section(BaseModel):
@@ -59,6 +67,19 @@ class UpstreamServer(_Section):
     first_byte_timeout: Duration = 60.0
     idle_timeout: Duration = 30.0
     max_answer_bytes: int = Field(default=16_777_216, ge=1024)
+
+
+class Price(_Section):
+    """Money for a million tokens.
+
+    `cached` is for tokens of the input that the upstream had in its cache, `reasoning` for those of the output that are
+    reasoning; where they are left out these cost what input and output do.
+    """
+
+    input: Money
+    output: Money
+    cached: Money | None = None
+    reasoning: Money | None = None
 
 
 class RouteUpstream(_Section):
@@ -108,6 +129,22 @@ class Tenant(_Section):
 
     routes: tuple[str, ...] = Field(default=("*",), strict=False)
     apps: dict[Name, App] = Field(default_factory=dict)
+
+
+class Budget(_Section):
+    """What may be spent in a window, how fast, and by how many at once; what is left out is not limited.
+
+    Every request that the budget covers must fit: it is named by the server, by tenants, apps and routes, and by keys.
+    """
+
+    window: BudgetWindow | None = None
+    tokens: int | None = Field(default=None, ge=0, le=MOST_TOKENS)
+    cost: Money | None = None
+    requests_per_minute: int | None = Field(default=None, ge=0, le=100_000_000)
+    tokens_per_minute: int | None = Field(default=None, ge=0, le=100_000_000)
+    max_concurrent: int | None = Field(default=None, ge=0, le=1_000_000)
+    on_exceed: OnExceed = "shorten"
+    min_output_tokens: int = Field(default=64, ge=1, le=1_000_000)
 
 
 class Settings(_Section):

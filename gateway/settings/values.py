@@ -1,4 +1,4 @@
-"""The kinds of value that gateway.toml has: durations, names, addresses, secret references.
+"""The kinds of value that gateway.toml has: durations, money, names, addresses, secret references.
 
 Every message here is a predicate ("must be …") for the key that it is about, and never quotes the value.
 """
@@ -6,6 +6,7 @@ Every message here is a predicate ("must be …") for the key that it is about, 
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Va
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)")
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _LONGEST = 3660 * _SECONDS["d"]
+_MONEY = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,127}")
 _SECRET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\0]+")
 
@@ -39,6 +41,14 @@ def duration(value: float) -> str:
         if count >= 1 and count == int(count):
             return f"{int(count)}{unit}"
     return f"{value * 1000:.6f}".rstrip("0").rstrip(".") + "ms"
+
+
+def money(value: object) -> Decimal:
+    """Return an amount of money such as "100.00"; what code made may be a decimal of the same form."""
+    text = f"{value:f}" if isinstance(value, Decimal) else value
+    if not isinstance(text, str) or _MONEY.fullmatch(text) is None:
+        raise ValueError('must be a string with a decimal number below a thousand million, such as "100.00" or "0.000001"')
+    return Decimal(text)
 
 
 def _name(value: str) -> str:
@@ -89,8 +99,11 @@ Duration = Annotated[
 ]
 """Seconds; gateway.toml writes them as a string with its unit."""
 
+Money = Annotated[Decimal, BeforeValidator(money), PlainSerializer(str, return_type=str, when_used="json")]
+"""An amount of whatever unit the operator counts in, to the millionth; gateway.toml writes it as a string."""
+
 Name = Annotated[str, AfterValidator(_name)]
-"""The name of a tenant, app, upstream or route."""
+"""The name of a tenant, app, upstream, route or budget."""
 
 SecretReference = Annotated[str, AfterValidator(_secret_reference)]
 """Where a secret is: "env:NAME" or "file:path"; never the secret itself."""

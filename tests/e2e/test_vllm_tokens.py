@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.prompt.fit import Fitted, fit
 from gateway.prompt.file.frontmatter import Budget, TrimRule
+from gateway.prompt.fit import Fitted, fit
 from gateway.settings.tree import Settings
 from gateway.tokens.bound import bound, text_bound
 from gateway.tokens.build import build_counters, tokenize_client
@@ -21,6 +21,7 @@ from gateway.tokens.contract import Counter
 from gateway.wire.chat import read_chat_request
 from gateway.wire.message import Message, SystemMessage
 from tests.e2e.real_vllm import RealVllm
+from tests.prompt.later import later
 from tests.tokens.samples import CALL, TOOL, said
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900), pytest.mark.xdist_group("vllm")]
@@ -146,7 +147,7 @@ def test_a_history_is_trimmed_to_what_vllm_takes_and_no_further(vllm_server: Rea
     async def fitted() -> Fitted:
         async with counting(vllm_server) as counter:
             assert (await counter.messages(render({"history": history}))).exact
-            return await fit(render, {"history": history}, budget=Budget(trim=(rule,)), room=room, counter=counter)
+            return await fit(later(render), {"history": history}, budget=Budget(trim=(rule,)), room=room, counter=counter)
 
     def answer(messages: list[Message]) -> tuple[int, int]:
         body = asked(vllm_server, msgspec.to_builtins(messages), max_completion_tokens=OUTPUT)

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from gateway.settings.values import FROM_FILE, BaseUrl, DatabaseUrl, Duration, Name, RedisUrl, SecretReference, duration
+from gateway.settings.values import FROM_FILE, BaseUrl, DatabaseUrl, Duration, Money, Name, RedisUrl, SecretReference, duration
 
 
 class Sample(BaseModel):
     span: Duration = 1.0
+    money: Money = Decimal(0)
     name: Name = "a"
     secret: SecretReference = "env:A"
     url: BaseUrl = ""
@@ -128,3 +131,39 @@ def test_shared_engines_are_named_by_their_scheme() -> None:
     assert "redis://" in refusal(redis="127.0.0.1:6379")
     assert "postgresql://" in refusal(database="postgres://h/d")
     assert read(redis="rediss://h:1/0", database="postgresql://h/d").redis == "rediss://h:1/0"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "1,5",
+        "-1",
+        "+1",
+        "1e3",
+        ".5",
+        "1.",
+        "0.0000001",
+        "1000000000",
+        "NaN",
+        "\u0661",
+        "1 ",
+        1,
+        1.5,
+        True,
+        None,
+        Decimal("NaN"),
+    ],
+)
+def test_money_that_is_no_plain_decimal_string_is_refused_with_an_example(value: object) -> None:
+    assert 'such as "100.00"' in refusal(money=value)
+
+
+@pytest.mark.parametrize("text", ["0", "100.00", "0.000001", "999999999.999999"])
+def test_money_keeps_every_digit(text: str) -> None:
+    assert read(money=text).money == Decimal(text)
+    assert read(money=text).model_dump(mode="json")["money"] == text
+
+
+def test_code_may_give_money_as_a_decimal() -> None:
+    assert Sample(money=Decimal("1E+3")).money == 1_000

@@ -1,0 +1,1 @@
+"""Hard budgets and rate limits: what an exchange may spend is reserved before it is sent."""
