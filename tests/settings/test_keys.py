@@ -66,8 +66,6 @@ def test_kinds_of_values_are_told_apart() -> None:
     assert scalar(("server", "header_timeout")) is None
     assert scalar(("upstreams", "a", "api_key")) is None
     assert scalar(("routes", "a", "context_window")) is int
-    assert scalar(("budgets", "a", "tokens")) is int
-    assert scalar(("budgets", "a", "cost")) is None
     assert scalar(("routes", "a", "payloads")) is None
 
 
