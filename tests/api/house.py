@@ -193,12 +193,12 @@ class Answer:
 
 
 class Client:
-    """One raw connection."""
+    """One raw connection; `opened` is from when it was asked for: the other side's deadlines run from later."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, opened: float) -> None:
         self._reader = reader
         self.writer = writer
-        self.opened = monotonic()
+        self.opened = opened
 
     def send(self, data: bytes) -> None:
         """Write, whether or not anybody reads."""
@@ -263,9 +263,10 @@ class Client:
 @asynccontextmanager
 async def connect(port: int) -> AsyncIterator[Client]:
     """Connect to a port of this machine."""
+    opened = monotonic()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        yield Client(reader, writer)
+        yield Client(reader, writer, opened=opened)
     finally:
         writer.transport.abort()
 
