@@ -47,7 +47,7 @@ def translated(span: Span, was: BudgetWindow, window: BudgetWindow, *, now: int)
     first, last = span
     ends = bounds(was, last)[1]
     final = now if first <= now < ends else ends - 1
-    return first if was == "total" else bounds(window, first)[0], bounds(window, final)[0]
+    return first if first <= -NEVER else bounds(window, first)[0], bounds(window, final)[0]
 
 
 def with_span(spans: list[Span], span: Span) -> list[Span]:

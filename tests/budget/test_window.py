@@ -105,3 +105,10 @@ def test_a_span_of_days_covers_their_hours_and_of_today_those_that_are_over() ->
 def test_a_total_span_covers_all_of_the_past() -> None:
     now = at(2026, 11, 15, 12, 30)
     assert translated((-NEVER, -NEVER), "total", "day", now=now) == (-NEVER, at(2026, 11, 15))
+
+
+def test_a_span_without_a_beginning_keeps_none_whatever_it_is_told_in_next() -> None:
+    now = at(2026, 11, 15, 12, 30)
+    hours = translated((-NEVER, -NEVER), "total", "hour", now=now)
+    assert hours == (-NEVER, at(2026, 11, 15, 12))
+    assert translated(hours, "hour", "month", now=now) == (-NEVER, at(2026, 11, 1))
