@@ -9,10 +9,11 @@ from sqlalchemy import Engine, insert
 
 from gateway.caller.key import new_key
 from gateway.caller.pepper import Pepper, load_pepper
-from gateway.caller.table import KeyRecord, KeyTable, answering
+from gateway.caller.table import DATABASE, KeyRecord, KeyTable
 from gateway.errors import SettingsError
 from gateway.exchange.caller import Role
 from gateway.settings.tree import Store
+from gateway.store.answering import answering
 from gateway.store.engine import PATIENCE
 from gateway.store.migrate import open_store
 from gateway.store.schema import api_keys
@@ -55,7 +56,7 @@ class KeyStore(KeyTable):
             revoked=None,
         )
         values = {column.name: getattr(record, column.name) for column in api_keys.columns}
-        with answering(), self.engine.begin() as connection:
+        with answering(DATABASE), self.engine.begin() as connection:
             connection.execute(insert(api_keys).values(values))
             enter(record)
         return key.text, record

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, cast, get_args
 
 from sqlalchemy import ColumnElement, Engine, Row, exists, or_, select, update
-from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.errors import SettingsError, Unavailable
+from gateway.errors import SettingsError
 from gateway.exchange.caller import Role
+from gateway.store.answering import answering
 from gateway.store.schema import api_keys
 
+DATABASE: Final = "key database"
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 
@@ -50,13 +50,13 @@ class KeyTable:
 
     def find(self, key_id: str) -> KeyRecord | None:
         """Return the record of a key, revoked and expired ones too."""
-        with answering(), self.engine.connect() as connection:
+        with answering(DATABASE), self.engine.connect() as connection:
             row = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).one_or_none()
         return None if row is None else _record(row)
 
     def list(self) -> tuple[KeyRecord, ...]:
         """Return every record, oldest first, revoked and expired ones too."""
-        with answering(), self.engine.connect() as connection:
+        with answering(DATABASE), self.engine.connect() as connection:
             rows = connection.execute(select(api_keys).order_by(api_keys.c.created, api_keys.c.id)).all()
         return tuple(_record(row) for row in rows)
 
@@ -66,7 +66,7 @@ class KeyTable:
         In this process the key is dead on return; other processes look again after at most 30 seconds.
         """
         this = api_keys.c.id == key_id
-        with answering(), self.engine.begin() as connection:
+        with answering(DATABASE), self.engine.begin() as connection:
             connection.execute(update(api_keys).where(this, api_keys.c.revoked.is_(None)).values(revoked=int(self._now())))
             row = connection.execute(select(api_keys).where(this)).one_or_none()
         for tell in self._when_revoked:
@@ -85,23 +85,12 @@ class KeyTable:
         ]
         if not_under is not None:
             conditions.append(api_keys.c.pepper != not_under)
-        with answering(), self.engine.connect() as connection:
+        with answering(DATABASE), self.engine.connect() as connection:
             return bool(connection.execute(select(exists().where(*conditions))).scalar_one())
 
     def close(self) -> None:
         """Close the connections to the database."""
         self.engine.dispose()
-
-
-@contextmanager
-def answering() -> Iterator[None]:
-    """Turn every failure of the database into `Unavailable`: without an answer nobody is let in."""
-    try:
-        yield
-    except (SQLAlchemyError, OSError) as error:
-        raise Unavailable(
-            "The key database does not answer; try again.", retry_after=1.0, reason=f"key database: {type(error).__name__}"
-        ) from error
 
 
 def _record(row: Row[Any]) -> KeyRecord:

@@ -26,8 +26,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import Conflict, SettingsError, Unavailable
 from gateway.prompt.label.labels import SEED, Change, Move, Sticky, back, check
+from gateway.store.answering import answering
 from gateway.store.schema import label_moves
 
+DATABASE: Final = "label database"
 STICKIES: Final[tuple[Sticky, ...]] = get_args(Sticky)
 
 Expected = str | UnsetType | None
@@ -50,7 +52,7 @@ class LabelTable:
 
     def last_seq(self) -> int:
         """Return the `seq` of the latest move, 0 where there is none."""
-        with answering(), self._engine.connect() as connection:
+        with answering(DATABASE), self._engine.connect() as connection:
             return _last(connection)
 
     def current(self) -> tuple[Move, ...]:
@@ -101,7 +103,7 @@ class LabelTable:
         return tuple(made)
 
     def _read(self, query: Select[Any]) -> tuple[Move, ...]:
-        with answering(), self._engine.connect() as connection:
+        with answering(DATABASE), self._engine.connect() as connection:
             rows = connection.execute(query.order_by(label_moves.c.seq)).all()
         return tuple(_move(row) for row in rows)
 
@@ -109,7 +111,7 @@ class LabelTable:
         self, prompt: str, label: str, *, decide: Callable[[Sequence[Move]], Change], expected: Expected, enter: Enter
     ) -> Move:
         with self._connected() as connection:
-            with answering():
+            with answering(DATABASE):
                 _lock(connection)
                 history = [_move(row) for row in connection.execute(_history(prompt, label).order_by(label_moves.c.seq))]
                 _compare(history, expected)
@@ -143,7 +145,7 @@ class LabelTable:
         raise Unavailable("The move could not be stored: nothing has changed. Try again.", retry_after=1.0, reason=reason)
 
     def _stored(self, move: Move) -> bool:
-        with self._connected() as connection, answering():
+        with self._connected() as connection, answering(DATABASE):
             _lock(connection)  # whatever was on its way is over then
             row = connection.execute(select(label_moves).where(label_moves.c.seq == move.seq)).one_or_none()
             return row is not None and _move(row) == move
@@ -151,7 +153,7 @@ class LabelTable:
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
         """Open a connection for writing; what is not committed is taken back."""
-        with answering():
+        with answering(DATABASE):
             connection = self._engine.execution_options(begin="BEGIN IMMEDIATE").connect()
         try:
             yield connection
@@ -166,17 +168,6 @@ class LabelTable:
         before = history[-1].version if history else None
         wanted = {name: getattr(change, name) for name in Change.__slots__}
         return Move(**wanted, seq=_last(connection) + 1, at=int(self._now()), before=before)
-
-
-@contextmanager
-def answering() -> Iterator[None]:
-    """Turn every failure of the database into `Unavailable`."""
-    try:
-        yield
-    except (SQLAlchemyError, OSError) as error:
-        raise Unavailable(
-            "The label database does not answer; try again.", retry_after=1.0, reason=f"label database: {type(error).__name__}"
-        ) from error
 
 
 def _lock(connection: Connection) -> None:
