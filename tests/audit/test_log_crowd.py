@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.audit.batch import Draft
 from gateway.audit.layout import ballast_file
 from gateway.audit.log import CROWDED, FULL, AuditLog
 from gateway.errors import Unavailable
@@ -151,3 +152,21 @@ def test_a_log_that_keeps_its_distance_still_writes_all_when_it_is_closed(tmp_pa
 
     bench.run(story)
     assert kinds_in(bench.folder)[-3:] == ["access", "access", "close"]
+
+
+def test_a_planned_end_that_is_turned_away_leaves_no_exchange_open(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, limits=replace(PATIENT, queue=2, reserve=0))
+
+    async def story(log: AuditLog) -> None:
+        first = await log.append(begin(exchange_id(1)))
+        bench.faults.gate.clear()
+        waiting = [log.append(access()), log.append(access())]
+        entry = end(exchange_id(1), first.index)
+        with pytest.raises(Unavailable):
+            log.plan(Draft(entry.id, entry.begin, 0, lambda: (entry, None), lambda: entry))
+        bench.faults.gate.set()
+        for each in waiting:
+            await each
+
+    bench.run(story)
+    assert kinds_in(bench.folder)[2:] == ["begin", "access", "access", "abandoned", "close"]
